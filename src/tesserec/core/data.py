@@ -1,0 +1,235 @@
+"""What exists and what happened: entities, a catalogue, interactions, and a dataset of both.
+
+Raw ids become row numbers once, when tables are read. From then on users and items are int64
+row numbers, and -1 means "nobody" or "nothing".
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from tesserec.core.errors import BadData, UnknownId
+from tesserec.core.ragged import Ragged
+
+Clock = Literal["seconds", "order", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Entities:
+    """A table of things: items, users, tags. The position of an id is its row number."""
+
+    ids: pl.Series
+    features: pl.DataFrame = field(default_factory=pl.DataFrame)  # one row each, or no columns
+    vectors: Mapping[str, Tensor] = field(default_factory=dict)  # "image" -> [n, D]
+
+    def __post_init__(self) -> None:
+        for name, table in self.vectors.items():
+            if len(table) != len(self.ids):
+                raise BadData(f"Vectors {name!r} have {len(table)} rows for {len(self.ids)} ids.")
+        if self.features.width and self.features.height != len(self.ids):
+            raise BadData(f"Features have {self.features.height} rows for {len(self.ids)} ids.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, ids: Sequence[Any] | pl.Series) -> Tensor:
+        """Row numbers of raw ids, -1 for unknown ones; "17" finds the number 17: [n]"""
+        asked = pl.DataFrame({"id": pl.Series(ids).cast(pl.String)})
+        found = asked.join(self._by_text, on="id", how="left", maintain_order="left")["row"]
+        return torch.from_numpy(found.fill_null(-1).to_numpy().copy())
+
+    def row(self, one: Any) -> int:
+        """Row number of one id. Raises `UnknownId`."""
+        found = int(self.rows([one])[0])
+        if found < 0:
+            raise UnknownId(
+                f"There is no {one!r} among {len(self)} ids (first: {self.ids[:3].to_list()})."
+            )
+        return found
+
+    def names(self, rows: Tensor) -> list[Any]:
+        """Raw ids of row numbers, None for -1."""
+        known = rows.reshape(-1)
+        found = self.ids.gather(known.clamp(min=0).numpy()).to_list() if len(self) else []
+        return [one if row >= 0 else None for one, row in zip(found, known.tolist(), strict=True)]
+
+    @cached_property
+    def _by_text(self) -> pl.DataFrame:
+        rows = pl.int_range(len(self.ids), dtype=pl.Int64, eager=True)
+        return pl.DataFrame({"id": self.ids.cast(pl.String), "row": rows})
+
+
+@dataclass(frozen=True, eq=False)
+class Relation:
+    """Pairs of rows that belong together: who trusts whom, which bundle contains what."""
+
+    head: str  # "users", "items" or a name in Catalog.others
+    tail: str
+    frame: pl.DataFrame  # head, tail: row numbers; optionally kind, weight
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """Who and what exists."""
+
+    items: Entities
+    users: Entities
+    others: Mapping[str, Entities] = field(default_factory=dict)
+    relations: Mapping[str, Relation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Items of many people, each oldest first, and what is known about each event."""
+
+    items: Ragged
+    time: Tensor | None = None  # [n], beside items.values
+    kind: Tensor | None = None  # [n] codes of Interactions.kinds
+    weight: Tensor | None = None  # [n]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Histories":
+        return replace(self, items=self.items[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """What happened: one row per event, ordered by time, then user, then item.
+
+    Columns: `user` and `item` (row numbers), optionally `time` (int64: seconds, or a place in
+    the user's own order, as `clock` says), `weight`, `kind` (an Enum), `split`, and any context.
+    """
+
+    frame: pl.DataFrame
+    clock: Clock = "none"
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def users(self) -> Tensor:
+        """[n]"""
+        return self.column("user")
+
+    @property
+    def items(self) -> Tensor:
+        """[n]"""
+        return self.column("item")
+
+    def column(self, name: str) -> Tensor:
+        """A numeric column as a tensor: [n]"""
+        return torch.from_numpy(self.frame[name].to_numpy().copy())
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of events, in the order of their codes; none when events have no kind."""
+        dtype = self.frame.schema.get("kind")
+        return dtype.categories.to_list() if isinstance(dtype, pl.Enum) else []
+
+    def keep(self, which: pl.Expr | pl.Series) -> "Interactions":
+        """Only the events for which an expression over the columns, or a mask, is true."""
+        return replace(self, frame=self.frame.filter(which))
+
+    def before(self, time: int) -> "Interactions":
+        """Only the events strictly earlier than `time`."""
+        return self.keep(pl.col("time") < time)
+
+    def histories(self, users: int) -> Histories:
+        """What each of the `users` rows did, oldest first."""
+        order = np.argsort(self.frame["user"].to_numpy(), kind="stable")  # events are in time order
+        lengths = torch.bincount(self.users, minlength=users)
+
+        def beside(column: pl.Series) -> Tensor:
+            return torch.from_numpy(column.to_numpy()[order])
+
+        frame = self.frame
+        return Histories(
+            items=Ragged.packed(beside(frame["item"]), lengths),
+            time=beside(frame["time"]) if "time" in frame.columns else None,
+            kind=beside(frame["kind"].to_physical().cast(pl.Int64)) if self.kinds else None,
+            weight=beside(frame["weight"]) if "weight" in frame.columns else None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A catalogue and what happened in it."""
+
+    catalog: Catalog
+    interactions: Interactions
+    name: str = "data"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of ids, events, features and vectors: equal data, equal fingerprint."""
+        digest = hashlib.sha256()
+        for frame in [self.interactions.frame, *_tables(self.catalog)]:
+            for column in sorted(frame.columns):
+                digest.update(column.encode())
+                _add(digest, frame[column])
+        for entities in (self.catalog.items, self.catalog.users):
+            for name, table in sorted(entities.vectors.items()):
+                digest.update(name.encode())
+                digest.update(table.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def histories(self) -> Histories:
+        """What each user of the catalogue did, oldest first."""
+        return self.interactions.histories(len(self.catalog.users))
+
+    @cached_property
+    def positives(self) -> Ragged:
+        """The distinct items of each user, in the order of rows."""
+        pairs = self.interactions.frame.select("user", "item").unique().sort("user", "item")
+        items = torch.from_numpy(pairs["item"].to_numpy().copy())
+        users = torch.from_numpy(pairs["user"].to_numpy().copy())
+        return Ragged.packed(items, torch.bincount(users, minlength=len(self.catalog.users)))
+
+    @cached_property
+    def popularity(self) -> Tensor:
+        """Events per item: [I] int64"""
+        return torch.bincount(self.interactions.items, minlength=len(self.catalog.items))
+
+    @cached_property
+    def active(self) -> Tensor:
+        """Which users did anything: [U] bool"""
+        return torch.bincount(self.interactions.users, minlength=len(self.catalog.users)) > 0
+
+    def with_vectors(self, name: str, table: Tensor) -> "Dataset":
+        """The same data with one more table of item vectors [I, D]."""
+        items = replace(self.catalog.items, vectors={**self.catalog.items.vectors, name: table})
+        return replace(self, catalog=replace(self.catalog, items=items))
+
+    def without_events(self) -> "Dataset":
+        """The catalogue alone, for building a network that is about to be loaded."""
+        empty = self.interactions.frame.clear()
+        return replace(self, interactions=replace(self.interactions, frame=empty))
+
+
+def _tables(catalog: Catalog) -> list[pl.DataFrame]:
+    kinds = [
+        catalog.items,
+        catalog.users,
+        *(catalog.others[name] for name in sorted(catalog.others)),
+    ]
+    ids = [pl.DataFrame({"id": kind.ids}) for kind in kinds]
+    relations = [catalog.relations[name].frame for name in sorted(catalog.relations)]
+    return [*ids, *(kind.features for kind in kinds), *relations]
+
+
+def _add(digest: "hashlib._Hash", column: pl.Series) -> None:
+    """Numbers by their bytes, anything else by its text: stable between versions of polars."""
+    if column.dtype.is_numeric() and not column.null_count():
+        digest.update(column.to_numpy().tobytes())
+    else:
+        digest.update(column.to_frame().write_ndjson().encode())

@@ -1,0 +1,166 @@
+"""Files that are whole or not there: written aside, synced, renamed; folders with checksums."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tesserec.core.errors import BadData, DamagedFile, DiskFull
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _room(path):
+        try:
+            yield aside
+            _sync(aside)
+            os.replace(aside, path)
+            _sync(path.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path, manifest: bool = True) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder`, with checksums of all its files."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    with _room(folder):
+        try:
+            aside.mkdir()
+            yield aside
+            if manifest:
+                _write_manifest(aside)
+            for place in [*aside.rglob("*"), aside]:
+                _sync(place)
+            _swap(aside, folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file or none."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a whole JSON file or none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises `BadData` when it is not there, `DamagedFile` when it is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadData(f"{path} is not there.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DamagedFile(f"{path} is damaged: {error}.") from None
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Check every file of a folder against its manifest, and return the manifest.
+
+    Raises `DamagedFile` naming the first file that is missing, cut or changed.
+    """
+    manifest: dict[str, Any] = _checked_manifest(folder)
+    for name, (size, digest) in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise DamagedFile(f"{path} is missing.", "Copy the folder again, whole.")
+        if path.stat().st_size != size:
+            raise DamagedFile(f"{path} has {path.stat().st_size} bytes instead of {size}.", _AGAIN)
+        if _digest(path) != digest:
+            raise DamagedFile(f"{path} was changed after it was written.", _AGAIN)
+    return manifest
+
+
+_AGAIN = "Copy it again, or take an older version."
+
+
+def _checked_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    manifest = read_json(path)
+    try:
+        files, own = manifest["files"], manifest["digest"]
+        if own == _text_digest(files) and all(len(entry) == 2 for entry in files.values()):
+            return dict(manifest)
+    except (KeyError, TypeError, AttributeError):
+        pass
+    raise DamagedFile(f"{path} was changed after it was written.", _AGAIN)
+
+
+def _write_manifest(folder: Path) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {p.relative_to(folder).as_posix(): [p.stat().st_size, _digest(p)] for p in paths}
+    text = json.dumps({"files": files, "digest": _text_digest(files)}, indent=1)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _text_digest(files: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`; a kill in between leaves one of the two whole."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(new, folder)
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    """Say plainly that the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise DiskFull(
+            f"No room to write {path}: {free:,} bytes are free.",
+            "Free some space and run the command again; what was there before is whole.",
+        ) from error
+
+
+def newest_whole(folders: list[Path], use: Callable[[Path], Any]) -> Any:
+    """What `use` makes of the last of `folders` that is whole; damaged ones are passed over.
+
+    Raises the newest one's `DamagedFile` when all are damaged, `BadData` when there is none.
+    """
+    damage: DamagedFile | None = None
+    for folder in reversed(folders):
+        try:
+            verify(folder)
+            return use(folder)
+        except (DamagedFile, BadData) as error:
+            damage = damage or DamagedFile(str(error))
+    raise damage or BadData("There is no checkpoint to go on from.", "Leave out --resume.")

@@ -1,0 +1,128 @@
+"""Find a class by its name. Files are scanned for class headers, and imported when asked for.
+
+Adding a method is adding a file: no table, no decorator, no import in an `__init__`. Packages
+outside join through an entry point in the group `tesserec` whose value is a package name.
+"""
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tesserec.core.errors import BadSpec
+
+if TYPE_CHECKING:
+    from tesserec.core.spec import Spec
+
+_HEADER = re.compile(r"^class (\w+)(?:\[[^\]]*\])?(?:\(([^)]*)\))?:", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a spec class is written: its module, and the names in its class header."""
+
+    name: str
+    module: str
+    bases: tuple[str, ...]
+
+    @property
+    def family(self) -> str:
+        """The folder the file lies in: `collaborative` for methods/collaborative/lightgcn.py."""
+        return self.module.split(".")[-2]
+
+    def load(self) -> Any:
+        """The class itself, its module imported."""
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+def find(name: str, wanted: "type[Spec] | None" = None) -> Any:
+    """The class called `name` (any case), which must be a kind of `wanted`.
+
+    Raises `BadSpec` with the nearest known name.
+    """
+    from tesserec.core.spec import nearest
+
+    by_case = {known.lower(): entry for known, entry in catalogue().items()}
+    entry = by_case.get(str(name).lower())
+    found = entry.load() if entry else _live(str(name))
+    if wanted is not None and (found is None or not issubclass(found, wanted)):
+        names = [one.name for one in kinds_of(wanted.__name__)]
+        raise BadSpec(f"There is no {wanted.__name__} called {name!r}{nearest(str(name), names)}.")
+    if found is None:
+        raise BadSpec(f"There is nothing called {name!r}{nearest(str(name), catalogue())}.")
+    return found
+
+
+def every(wanted: "type[Spec]") -> Iterator[Any]:
+    """Every concrete class that is a `wanted`, in the order of names; their files are imported."""
+    for entry in kinds_of(wanted.__name__):
+        found = entry.load()
+        if found is not wanted and not getattr(found, "__abstractmethods__", None):
+            yield found
+
+
+def kinds_of(base: str) -> list[Entry]:
+    """The entries below a class name, told from class headers alone."""
+    known = catalogue()
+
+    def is_below(entry: Entry) -> bool:
+        return any(b == base or (b in known and is_below(known[b])) for b in entry.bases)
+
+    return sorted((one for one in known.values() if is_below(one)), key=lambda one: one.name)
+
+
+@cache
+def catalogue() -> Mapping[str, Entry]:
+    """Every class that derives from Spec, by name. A name that is used twice is an error."""
+    packages = ["tesserec", *(point.value for point in entry_points(group="tesserec"))]
+    written: dict[str, list[Entry]] = {}
+    for package in packages:
+        for entry in _scan(package):
+            written.setdefault(entry.name, []).append(entry)
+    specs: dict[str, Entry] = {}
+    waiting = {"Spec"}
+    while waiting:
+        base = waiting.pop()
+        for entries in written.values():
+            for entry in entries:
+                if base in entry.bases and specs.get(entry.name) is not entry:
+                    if entry.name in specs:
+                        there = specs[entry.name].module
+                        raise BadSpec(
+                            f"Two classes are called {entry.name}: {there} and {entry.module}.",
+                            "Rename one; a kind must mean one thing.",
+                        )
+                    specs[entry.name] = entry
+                    waiting.add(entry.name)
+    return specs
+
+
+def _live(name: str) -> Any:
+    """A spec class of that name defined outside any scanned package: in a notebook, say."""
+    from tesserec.core.spec import Spec
+
+    waiting = [Spec]
+    while waiting:
+        kind = waiting.pop()
+        if kind.__name__.lower() == name.lower():
+            return kind
+        waiting.extend(kind.__subclasses__())
+    return None
+
+
+def _scan(package: str) -> Iterator[Entry]:
+    found = importlib.util.find_spec(package)
+    if found is None or found.submodule_search_locations is None:
+        return
+    for place in found.submodule_search_locations:
+        for path in sorted(Path(place).rglob("*.py")):
+            relative = path.relative_to(place).with_suffix("")
+            module = ".".join([package, *relative.parts]).removesuffix(".__init__")
+            for name, bases in _HEADER.findall(path.read_text(encoding="utf-8")):
+                names = tuple(b.strip().split("[")[0].split(".")[-1] for b in bases.split(","))
+                yield Entry(name, module, names)

@@ -1,0 +1,1 @@
+"""Raw tables become a Dataset; a Dataset becomes a Split."""

@@ -1,0 +1,165 @@
+"""The one format: a dataset is a folder of parquet files, vectors, and a `dataset.json`.
+
+    dataset.json            name, clock, counts, kinds, relations, fingerprint
+    interactions.parquet    user, item [, time, weight, kind, split, context ...]
+    items.parquet           id, then features; the row number of an item is its place here
+    users.parquet           the same for users
+    vectors/items.NAME.npy  one row per item
+    relations/NAME.parquet  head, tail [, kind, weight]
+    others/NAME.parquet     id, then features
+
+Ids in files are the user's own. Only `dataset.json` and `items.parquet` are required.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from tesserec.core import Catalog, Dataset, Entities, Interactions, Relation
+from tesserec.core.errors import BadData
+from tesserec.core.files import read_json, replacing_folder, write_json
+from tesserec.data.build import numbered
+
+VERSION = 1
+
+
+def write(data: Dataset, folder: Path, more: Mapping[str, Any] | None = None) -> None:
+    """Write a dataset, whole or not at all; `more` goes into `dataset.json` (protocol, source)."""
+    catalog = data.catalog
+    with replacing_folder(folder, manifest=False) as aside:
+        _write_entities(catalog.items, aside / "items.parquet")
+        _write_entities(catalog.users, aside / "users.parquet")
+        for name, entities in catalog.others.items():
+            _write_entities(entities, _below(aside / "others", f"{name}.parquet"))
+        for name, table in catalog.items.vectors.items():
+            np.save(_below(aside / "vectors", f"items.{name}.npy"), table.numpy())
+        for name, relation in catalog.relations.items():
+            frame = _named(relation.frame, catalog, {"head": relation.head, "tail": relation.tail})
+            frame.write_parquet(_below(aside / "relations", f"{name}.parquet"))
+        if len(data.interactions):
+            frame = _named(data.interactions.frame, catalog, {"user": "users", "item": "items"})
+            frame.write_parquet(aside / "interactions.parquet")
+        write_json(aside / "dataset.json", {**_facts(data), **(more or {})})
+
+
+def read(folder: Path) -> Dataset:
+    """Read a dataset folder. Raises `BadData` or `DamagedFile` naming the file that is wrong."""
+    facts = read_json(folder / "dataset.json")
+    if facts.get("version") != VERSION:
+        raise BadData(
+            f"{folder} has format version {facts.get('version')}; this tesserec reads {VERSION}.",
+            "Import the data again.",
+        )
+    items = _read_entities(folder / "items.parquet")
+    items = Entities(items.ids, items.features, _read_vectors(folder, facts, items))
+    events = _read_frame(folder / "interactions.parquet", optional=True)
+    if (folder / "users.parquet").is_file():
+        users = _read_entities(folder / "users.parquet")
+    else:
+        users = Entities(events["user"].unique().sort().alias("id"))
+    others = {n: _read_entities(folder / "others" / f"{n}.parquet") for n in facts["others"]}
+    bare = Catalog(items, users, others)
+    relations = {
+        name: Relation(head, tail, _numbered_relation(folder, name, bare, head, tail))
+        for name, (head, tail) in facts["relations"].items()
+    }
+    catalog = Catalog(items, users, others, relations)
+    frame = numbered(_with_kinds(events, facts["kinds"]), catalog)
+    return Dataset(catalog, Interactions(frame, facts["clock"]), facts["name"])
+
+
+def ids_digest(ids: pl.Series) -> str:
+    """A digest of ids in their order: vectors are only read beside the ids they were made for."""
+    return hashlib.sha256(ids.cast(pl.String).str.join("\n").item().encode()).hexdigest()[:16]
+
+
+def _facts(data: Dataset) -> dict[str, Any]:
+    catalog = data.catalog
+    return {
+        "version": VERSION,
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "clock": data.interactions.clock,
+        "items": len(catalog.items),
+        "users": len(catalog.users),
+        "events": len(data.interactions),
+        "kinds": data.interactions.kinds,
+        "vectors": {
+            name: {"shape": list(table.shape), "ids": ids_digest(catalog.items.ids)}
+            for name, table in catalog.items.vectors.items()
+        },
+        "relations": {name: [r.head, r.tail] for name, r in catalog.relations.items()},
+        "others": list(catalog.others),
+    }
+
+
+def _read_vectors(folder: Path, facts: dict[str, Any], items: Entities) -> dict[str, torch.Tensor]:
+    tables = {}
+    digest = ids_digest(items.ids)
+    for name, made in facts["vectors"].items():
+        path = folder / "vectors" / f"items.{name}.npy"
+        try:
+            table = np.load(path, mmap_mode="c", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise BadData(f"{path} cannot be read: {error}.", "Encode or import again.") from None
+        if list(table.shape) != made["shape"] or made["ids"] != digest:
+            raise BadData(
+                f"{path} was made for other items: {table.shape[0]} rows, {len(items)} items.",
+                "Encode or import again after items.parquet has changed.",
+            )
+        tables[name] = torch.from_numpy(table)
+    return tables
+
+
+def _read_entities(path: Path) -> Entities:
+    frame = _read_frame(path)
+    if "id" not in frame.columns:
+        raise BadData(f"{path} has no column 'id', only {frame.columns}.")
+    return Entities(frame["id"], frame.drop("id"))
+
+
+def _read_frame(path: Path, optional: bool = False) -> pl.DataFrame:
+    if optional and not path.is_file():
+        return pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadData(f"{path} cannot be read: {reason}.", "Import the data again.") from None
+
+
+def _write_entities(entities: Entities, path: Path) -> None:
+    features = [entities.features[name] for name in entities.features.columns]
+    pl.DataFrame([entities.ids.alias("id"), *features]).write_parquet(path)
+
+
+def _named(frame: pl.DataFrame, catalog: Catalog, kinds: Mapping[str, str]) -> pl.DataFrame:
+    """Row numbers as raw ids again."""
+    known = {"items": catalog.items, "users": catalog.users, **catalog.others}
+    named = {column: known[kind].ids.gather(frame[column]) for column, kind in kinds.items()}
+    return frame.with_columns(**named)
+
+
+def _numbered_relation(
+    folder: Path, name: str, catalog: Catalog, head: str, tail: str
+) -> pl.DataFrame:
+    known = {"items": catalog.items, "users": catalog.users, **catalog.others}
+    frame = _read_frame(folder / "relations" / f"{name}.parquet")
+    rows = {c: known[kind].rows(frame[c]).numpy() for c, kind in (("head", head), ("tail", tail))}
+    return frame.with_columns(**{column: pl.Series(values) for column, values in rows.items()})
+
+
+def _with_kinds(frame: pl.DataFrame, kinds: list[str]) -> pl.DataFrame:
+    if not kinds:
+        return frame
+    return frame.with_columns(kind=pl.col("kind").cast(pl.String).cast(pl.Enum(kinds)))
+
+
+def _below(folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder / name

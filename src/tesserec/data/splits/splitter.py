@@ -1,0 +1,90 @@
+"""The contract of a split: say of each event which part it belongs to; the rest is shared."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import polars as pl
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from tesserec.core import Asked, Dataset, Seen, Spec, Split
+from tesserec.core.errors import BadData, NoOrder
+from tesserec.data.splits.holdouts import hold_out
+
+TRAIN, VALID, TEST, NOWHERE = 0, 1, 2, 3
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The part of each event, and what a reader of a report should know of it."""
+
+    of_event: Tensor  # [n] TRAIN, VALID, TEST or NOWHERE
+    notes: tuple[str, ...] = ()
+
+
+class Splitter(Spec):
+    """A way to tell what may be learned from what is asked."""
+
+    requests: Asked = "user"
+    seen: Seen = "exclude"
+
+    @abstractmethod
+    def parts(self, data: Dataset) -> Parts:
+        """Which part each event belongs to. Raises `NoOrder` or `BadData` where it cannot say."""
+
+    def split(self, data: Dataset) -> Split:
+        """Training data, and what is held out for validation and test."""
+        parts = self.parts(data)
+        if not bool((parts.of_event == TRAIN).any()):
+            raise BadData("This split leaves no training events.", "Hold out less.")
+        if not bool((parts.of_event == TEST).any()):
+            raise BadData("This split leaves no test events.", "Hold out more.")
+        if self.requests == "event" and data.interactions.clock == "none":
+            raise NoOrder(
+                'requests = "event" needs to know what came before an event.',
+                'Import a time or position column, or use requests = "user".',
+            )
+        train = _train(data, parts)
+        valid = None
+        if bool((parts.of_event == VALID).any()):
+            valid = hold_out(data, train, parts.of_event, VALID, self.requests, self.seen)
+        test = hold_out(data, train, parts.of_event, TEST, self.requests, self.seen)
+        if not len(test):
+            raise BadData(
+                "Nothing is left to ask: every held-out item was in its user's history.",
+                'Use seen = "allow", or hold out more.',
+            )
+        valid = valid if valid is not None and len(valid) else None
+        return Split(train, valid, test, parts.notes)
+
+
+def _train(data: Dataset, parts: Parts) -> Dataset:
+    kept = data.interactions.keep(pl.Series((parts.of_event == TRAIN).numpy()))
+    frame = kept.frame.drop("split", strict=False)
+    return replace(data, interactions=replace(kept, frame=frame))
+
+
+def ordered_by(data: Dataset, why: str) -> None:
+    """Raise `NoOrder` unless each user's events have an order."""
+    if data.interactions.clock == "none":
+        raise NoOrder(f"{why} needs an order, and these events have no time.", "Use ByUser().")
+
+
+def shuffled(count: int, seed: int) -> Tensor:
+    """A number in [0, 1) for each of `count` things: [count]"""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, generator=generator, dtype=torch.float64)
+
+
+def places_at_random(users: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """A random place for each event among its user's, and how many that user has: [n], [n]"""
+    by_user = torch.argsort(users + shuffled(len(users), seed))
+    lengths = torch.bincount(users, minlength=count)
+    starts = lengths.cumsum(0) - lengths
+    places = torch.empty_like(users)
+    places[by_user] = torch.arange(len(users)) - starts[users[by_user]]
+    return places, lengths[users]

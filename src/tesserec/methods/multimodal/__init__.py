@@ -1,0 +1,1 @@
+"""Methods that also look at what items are made of."""

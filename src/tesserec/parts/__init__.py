@@ -1,0 +1,1 @@
+"""What several methods share; each file can be read alone."""

@@ -1,0 +1,165 @@
+"""Negatives: items a person did not choose, to be told apart from those they did.
+
+Draws are exact (never a positive of that user) and take one step each: a number r below the count
+of allowed items is mapped to the r-th item that is not among the user's sorted positives.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from tesserec.core import Dataset, Ragged, Spec
+from tesserec.core.parallel import even, in_parallel
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The negatives of a batch: a list per example [E, N], one list for all [N], or all items."""
+
+    items: Tensor | None  # None: every item of the catalogue
+    excluded: tuple[Tensor, Tensor] | None = None  # (example, place) pairs that do not count
+    log_chance: Tensor | None = None  # [N] log of the chance of each draw, where uneven
+
+    def __getitem__(self, share: slice) -> "Drawn":
+        """The negatives of some of the examples."""
+        items, excluded = self.items, self.excluded
+        if items is not None and items.ndim == 2:
+            items = items[share]
+        if excluded is not None:
+            first, last, _ = share.indices(2**62)
+            inside = (excluded[0] >= first) & (excluded[0] < last)
+            excluded = (excluded[0][inside] - first, excluded[1][inside])
+        return replace(self, items=items, excluded=excluded)
+
+    def to(self, device: torch.device) -> "Drawn":
+        """The same negatives on a device."""
+        return Drawn(
+            None if self.items is None else self.items.to(device),
+            None
+            if self.excluded is None
+            else (self.excluded[0].to(device), self.excluded[1].to(device)),
+            None if self.log_chance is None else self.log_chance.to(device),
+        )
+
+
+Draw = Callable[[Tensor, Tensor, int, torch.Generator], Drawn]  # users, positives, count
+
+
+class Negatives(Spec):
+    """Where negatives come from."""
+
+    @abstractmethod
+    def over(self, data: Dataset) -> Draw:
+        """Set up once for some data."""
+
+
+class Uniform(Negatives):
+    """Every item the user did not choose is as likely; each example draws its own."""
+
+    def over(self, data: Dataset) -> Draw:
+        positives, items = data.positives, len(data.catalog.items)
+
+        def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
+            return Drawn(uniform(positives, users, count, items, generator))
+
+        return draw
+
+
+class Shared(Negatives):
+    """One uniform list for the whole batch, minus each user's own positives.
+
+    The scores of a batch are then one matrix product, so hundreds of negatives cost little.
+    """
+
+    def over(self, data: Dataset) -> Draw:
+        positives, items = data.positives, len(data.catalog.items)
+
+        def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
+            pool = torch.randint(items, (count,), generator=generator)
+            return Drawn(pool, _own(positives, users, pool))
+
+        return draw
+
+
+class InBatch(Negatives):
+    """The positives of the other examples; that popular ones come more often is corrected for."""
+
+    def over(self, data: Dataset) -> Draw:
+        positives = data.positives
+        chance = data.popularity.clamp(min=1).double() / max(len(data.interactions), 1)
+        log_chance = chance.log().float()
+
+        def draw(users: Tensor, chosen: Tensor, _: int, __: torch.Generator) -> Drawn:
+            return Drawn(chosen, _own(positives, users, chosen), log_chance[chosen])
+
+        return draw
+
+
+class Everything(Negatives):
+    """All items but the positive itself: the full softmax."""
+
+    def over(self, data: Dataset) -> Draw:
+        def draw(_: Tensor, chosen: Tensor, __: int, ___: torch.Generator) -> Drawn:
+            return Drawn(None, (torch.arange(len(chosen)), chosen))
+
+        return draw
+
+
+def uniform(
+    positives: Ragged, users: Tensor, count: int, items: int, generator: torch.Generator
+) -> Tensor:
+    """Items drawn evenly from those each user did not choose: [E, count].
+
+    `positives` are distinct and sorted within each user. Who chose everything gets a positive.
+    """
+    key = torch.randint(2**62, (1,), generator=generator)
+    drawn = np.empty((len(users), count), dtype=np.int64)
+    arrays = [one.numpy() for one in (positives.values, positives.starts, positives.ends, users)]
+    bounds = even(len(users), drawn.size)
+    in_parallel(_draw_uniform, bounds, *arrays, np.uint64(key.item()), np.int64(items), drawn)
+    return torch.from_numpy(drawn)
+
+
+@numba.njit(nogil=True, cache=True)
+def _draw_uniform(values, starts, ends, users, key, items, drawn, first, last):  # type: ignore[no-untyped-def]
+    count = drawn.shape[1]
+    for e in range(first, last):
+        start, size = starts[users[e]], ends[users[e]] - starts[users[e]]
+        free = items - size
+        for n in range(count):
+            if free <= 0:
+                drawn[e, n] = values[start]
+                continue
+            # splitmix64 of a counter: a number of its own for every place, whoever computes it.
+            bits = key + np.uint64(e * count + n + 1) * _GOLDEN
+            bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            bits = bits ^ (bits >> np.uint64(31))
+            rank = np.int64(((bits >> np.uint64(32)) * np.uint64(free)) >> np.uint64(32))
+            # The item at `rank` among those left out: `values[m] - m` of them lie below values[m].
+            low, high = 0, size
+            while low < high:
+                middle = (low + high) // 2
+                if values[start + middle] - middle <= rank:
+                    low = middle + 1
+                else:
+                    high = middle
+            drawn[e, n] = rank + low
+
+
+def _own(positives: Ragged, users: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+    """(example, place in the pool) wherever the pool holds a positive of the example's user."""
+    order = torch.argsort(pool)
+    ordered = pool[order]
+    examples, items = positives[users].pairs()
+    first = torch.searchsorted(ordered, items)
+    times = torch.searchsorted(ordered, items, right=True) - first
+    places = Ragged(order, first, first + times).pairs()
+    return examples[places[0]], places[1]

@@ -1,0 +1,13 @@
+"""BPR: what was chosen should score above what was not (Rendle et al., UAI 2009; 1205.2618)."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from tesserec.parts.objectives.objective import Objective, PairScores
+
+
+class BPR(Objective):
+    """-log sigmoid(positive - negative), the mean over the negatives."""
+
+    def __call__(self, scores: PairScores) -> Tensor:
+        return functional.softplus(scores.negative - scores.positive[:, None]).mean(1)

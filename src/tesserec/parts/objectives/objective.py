@@ -1,0 +1,100 @@
+"""The contract of a loss over positives and negatives, and the scores it looks at."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tesserec.core import Spec
+from tesserec.core.errors import BadSpec
+from tesserec.parts.batches import PairBatch
+
+Similarity = Literal["dot", "cosine"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """Scores of each example's positive and of its negatives, -inf where one does not count."""
+
+    positive: Tensor  # [E]
+    negative: Tensor  # [E, N]
+    log_chance: Tensor | None = None  # [N] log of the chance that each negative was drawn
+
+
+class Objective(Spec):
+    """One loss per example, from how its positive and its negatives score."""
+
+    fewest: ClassVar[int] = 1  # negatives it needs
+
+    @property
+    def similarity(self) -> Similarity:
+        """How vectors are compared; cosine gives them unit length, in training and in answers."""
+        return "dot"
+
+    @abstractmethod
+    def __call__(self, scores: PairScores) -> Tensor:
+        """[E], [E, N] -> [E]"""
+
+    def check(self, owner: Spec) -> None:
+        """Refuse an owner whose batches draw too few negatives for this objective."""
+        drawn = getattr(getattr(owner, "batches", None), "negatives", self.fewest)
+        if drawn < self.fewest:
+            raise BadSpec(
+                f"{type(self).__name__} needs at least {self.fewest} negatives per positive, "
+                f"and batches.negatives is {drawn}.",
+                f"Set batches.negatives = {self.fewest} or more.",
+            )
+
+
+def pick(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows of a table, their gradients added up by a loop faster than that of `table[rows]`."""
+    return functional.embedding(rows, table)
+
+
+def prepared(objective: Objective, *tables: Tensor) -> Any:
+    """Vectors as the objective compares them: of unit length where it says cosine."""
+    if objective.similarity == "cosine":
+        tables = tuple(functional.normalize(table, dim=-1) for table in tables)
+    return tables if len(tables) > 1 else tables[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """The vectors that the pairs of a batch speak of, read from their tables once."""
+
+    user: Tensor  # [E, D]
+    positive: Tensor  # [E, D]
+    negative: Tensor  # [E, N, D]; [N, D] where all examples share them
+
+    def squared_norm(self) -> Tensor:
+        """Half the squared length of the vectors per example; the negatives count as one."""
+        own = self.user.square().sum() + self.positive.square().sum()
+        return 0.5 * (own / len(self.user) + self.negative.square().sum(-1).mean())
+
+
+def picked(users: Tensor, items: Tensor, batch: PairBatch) -> Picked:
+    """Read a batch's vectors: [U, D], [I, D] -> [E, D], [E, D], negatives"""
+    drawn = batch.negative
+    assert drawn is not None, "an objective compares positives with negatives"
+    user = pick(users, batch.user)
+    if drawn.items is None:
+        return Picked(user, pick(items, batch.positive), items)
+    # One read of the item table: each read has a dense gradient of its own.
+    both = pick(items, torch.cat([batch.positive, drawn.items.reshape(-1)]))
+    positive, negative = both[: len(batch)], both[len(batch) :]
+    return Picked(user, positive, negative.view(*drawn.items.shape, -1))
+
+
+def pair_scores(objective: Objective, vectors: Picked, batch: PairBatch) -> PairScores:
+    """How the pairs of a batch score: [E], [E, N]"""
+    drawn = batch.negative
+    assert drawn is not None
+    user, positive, other = prepared(objective, vectors.user, vectors.positive, vectors.negative)
+    own = other.ndim == 3  # each example has negatives of its own
+    negative = (other @ user[:, :, None])[:, :, 0] if own else user @ other.T
+    if drawn.excluded is not None:
+        negative = negative.index_put(drawn.excluded, torch.tensor(-torch.inf).to(negative))
+    return PairScores((user * positive).sum(1), negative, drawn.log_chance)

@@ -1,0 +1,31 @@
+"""Softmax: a chosen item among others it was not chosen over.
+
+With drawn negatives this is the sampled softmax; with `Everything` as the sampler the sum runs
+over the whole catalogue, which is the full softmax. Negatives drawn unevenly are corrected by
+the log of their chance (Bengio and Senecal, 2008; Yi et al., RecSys 2019).
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from tesserec.parts.objectives.objective import Objective, PairScores, Similarity
+
+
+class Softmax(Objective):
+    """-log of the positive's share of exp(score / temperature)."""
+
+    temperature: Annotated[float, Field(gt=0)] = 0.1  # tau
+    cosine: bool = True  # compare unit vectors; False: inner products
+
+    @property
+    def similarity(self) -> Similarity:
+        return "cosine" if self.cosine else "dot"
+
+    def __call__(self, scores: PairScores) -> Tensor:
+        positive, negative = scores.positive / self.temperature, scores.negative / self.temperature
+        if scores.log_chance is not None:
+            negative = negative - scores.log_chance
+        return torch.cat([positive[:, None], negative], 1).logsumexp(1) - positive

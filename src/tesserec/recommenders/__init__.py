@@ -1,0 +1,7 @@
+"""Ways to answer. A method learns; one of these answers for it."""
+
+from tesserec.recommenders.artifact import load, save
+from tesserec.recommenders.lookup import LookupRecommender
+from tesserec.recommenders.score import ScoreRecommender
+
+__all__ = ["LookupRecommender", "ScoreRecommender", "load", "save"]

@@ -1,0 +1,179 @@
+"""Write a recommender to a folder and read it back, without the data it learned from.
+
+    method.json           the outermost description
+    weights.safetensors   what the network learned
+    index/                the tables a lookup answers from
+    catalog/              ids and display features; the shapes of vectors, never the vectors
+    README.md             what this is, for people
+    manifest.json         SHA-256 of every file
+
+`load` builds the network on the meta device from the description and the shapes, and assigns the
+weights, so nothing is held twice.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tesserec.core import Answering, Catalog, Dataset, Entities, Interactions, Method
+from tesserec.core.errors import BadData, BadRequest, DamagedFile
+from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
+
+VERSION = 1
+
+
+def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
+    """Write the folder, whole or not at all; `card` is what the model card says about results.
+
+    Raises `BadRequest` for a recommender that no method has made, `DiskFull` without room.
+    """
+    folder = Path(folder)
+    method = recommender.method
+    if method is None:
+        raise BadRequest("This recommender does not know its method.", "Save what `fit` returned.")
+    weights = _plain(recommender.network.state_dict())
+    tables, same = _apart(recommender.tables(), weights)
+    with replacing_folder(folder) as aside:
+        _write_json(aside / "method.json", {"version": VERSION, **method.to_dict()})
+        save_file(weights, aside / "weights.safetensors")
+        (aside / "index").mkdir()
+        save_file(tables, aside / "index" / "tables.safetensors")
+        _write_json(aside / "index" / "index.json", {"same_as_weight": same})
+        _write_catalog(recommender.catalog, aside / "catalog")
+        (aside / "README.md").write_text(_card(method, recommender, weights, card), "utf-8")
+    return folder
+
+
+def load(folder: Path | str) -> Answering:
+    """Read a model folder, or the model of a run folder; every file is checked first.
+
+    Raises `BadData` where there is no model, `DamagedFile` naming a file that was cut or changed,
+    `BadSpec` for a method this installation does not have.
+    """
+    folder = _model_folder(Path(folder))
+    verify(folder)
+    described = read_json(folder / "method.json")
+    if described.pop("version", None) != VERSION:
+        raise BadData(f"{folder} was written by another version of tesserec.", "Fit it again.")
+    method = Method.from_dict(described)
+    catalog = _read_catalog(folder / "catalog")
+    nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
+    with torch.device("meta"):
+        network = method.network(Dataset(catalog, Interactions(nobody)))
+    weights = load_file(folder / "weights.safetensors")
+    try:
+        network.load_state_dict(weights, assign=True)
+    except RuntimeError as error:
+        raise DamagedFile(f"The weights in {folder} do not fit its method: {error}") from None
+    tables = load_file(folder / "index" / "tables.safetensors")
+    same = read_json(folder / "index" / "index.json")["same_as_weight"]
+    tables |= {name: weights[weight] for name, weight in same.items()}
+    return method.answer(network.eval(), catalog).by(method).with_tables(tables)
+
+
+def _model_folder(folder: Path) -> Path:
+    for place in (folder, folder / "model"):
+        if (place / MANIFEST).is_file() and (place / "method.json").is_file():
+            return place
+    raise BadData(
+        f"{folder} holds no model.", "Name a folder that `tesserec fit` or `tr.save` has written."
+    )
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, contiguous, and sharing no memory, as safetensors wants them."""
+    plain: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        one = tensor.detach().cpu().contiguous()
+        plain[name] = one.clone() if one.data_ptr() in places else one
+        places.add(one.data_ptr())
+    return plain
+
+
+def _apart(tables: Any, weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tables that are not weights themselves, and which weight the others are."""
+    by_place = {one.data_ptr(): name for name, one in weights.items() if one.numel()}
+    own: dict[str, Tensor] = {}
+    same: dict[str, str] = {}
+    for name, tensor in tables.items():
+        one = tensor.detach().cpu().contiguous()
+        weight = by_place.get(one.data_ptr())
+        if weight is not None and weights[weight].shape == one.shape:
+            same[name] = weight
+        else:
+            own[name] = one.clone()
+    return own, same
+
+
+def _write_catalog(catalog: Catalog, folder: Path) -> None:
+    folder.mkdir()
+    items = catalog.items
+    columns = [items.features[name] for name in items.features.columns]
+    pl.DataFrame([items.ids.alias("id"), *columns]).write_parquet(folder / "items.parquet")
+    # Of people only ids: what is known about them stays with the data.
+    pl.DataFrame([catalog.users.ids.alias("id")]).write_parquet(folder / "users.parquet")
+    for name, entities in catalog.others.items():
+        pl.DataFrame([entities.ids.alias("id")]).write_parquet(folder / f"other.{name}.parquet")
+    shapes = {
+        "items": {n: [str(v.dtype), *v.shape] for n, v in items.vectors.items()},
+        "users": {n: [str(v.dtype), *v.shape] for n, v in catalog.users.vectors.items()},
+    }
+    _write_json(folder / "catalog.json", {"vectors": shapes, "others": list(catalog.others)})
+
+
+def _read_catalog(folder: Path) -> Catalog:
+    facts = read_json(folder / "catalog.json")
+    items = pl.read_parquet(folder / "items.parquet")
+    users = pl.read_parquet(folder / "users.parquet")
+    others = {n: pl.read_parquet(folder / f"other.{n}.parquet") for n in facts["others"]}
+    return Catalog(
+        Entities(items["id"], items.drop("id"), _shapes(facts["vectors"]["items"])),
+        Entities(users["id"], vectors=_shapes(facts["vectors"]["users"])),
+        {name: Entities(frame["id"]) for name, frame in others.items()},
+    )
+
+
+def _shapes(written: dict[str, Any]) -> dict[str, Tensor]:
+    return {
+        name: torch.empty(shape, dtype=getattr(torch, dtype.removeprefix("torch.")), device="meta")
+        for name, (dtype, *shape) in written.items()
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _card(method: Method, recommender: Answering, weights: dict[str, Tensor], card: str) -> str:
+    numbers = sum(one.numel() for one in weights.values())
+    about = (type(method).__doc__ or "").strip()
+    catalog = recommender.catalog
+    return f"""---
+library_name: tesserec
+tags: [recommender-system, {type(method).__name__.lower()}]
+---
+# {type(method).__name__}
+
+{about}
+
+{len(catalog.items):,} items, {len(catalog.users):,} users, {numbers:,} numbers learned.
+
+```json
+{json.dumps(method.to_dict(), indent=2, ensure_ascii=False)}
+```
+
+```python
+import tesserec as tr
+model = tr.load("path/to/this/folder")
+model.recommend(tr.Requests.of(model.catalog, histories=[["an item id", "another"]]), k=10)
+```
+
+It was written without the data it learned from: no events, no vectors, nothing about people but
+their ids.
+{card}"""

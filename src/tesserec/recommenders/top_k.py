@@ -1,0 +1,143 @@
+"""The one place that ranks, filters and pads.
+
+Scores come in tiles that stay in the cache; a compiled pass keeps the best k of each request.
+Equal scores are ordered by item row, whatever the tile size, the batch or the number of threads.
+"""
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from tesserec.core import Ragged, Recommendations, Requests
+from tesserec.core.parallel import even, in_parallel
+
+TILE = 4096  # items whose scores are held at once
+BLOCK = 1024  # requests ranked at once
+
+
+def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) -> Recommendations:
+    """The k items with the largest inner product: [B, D] x [I, D] -> [B, k]"""
+    parts = []
+    for start in range(0, len(queries), BLOCK):
+        block = slice(start, start + BLOCK)
+        if queries.device.type != "cpu":
+            parts.append(_rank_by_torch(queries[block] @ items.T, requests[block], k))
+            continue
+        best = _Best(len(queries[block]), k, requests[block])
+        for first in range(0, len(items), TILE):
+            best.offer(queries[block] @ items[first : first + TILE].T, first)
+        parts.append(best.answers())
+    return Recommendations.joined(parts) if parts else nothing(0, k)
+
+
+def rank_scores(scores: Tensor, requests: Requests, k: int) -> Recommendations:
+    """The k items with the largest score: [B, I] -> [B, k]; items that score -inf are left out."""
+    if scores.device.type != "cpu":
+        return _rank_by_torch(scores, requests, k)
+    best = _Best(len(scores), k, requests)
+    for first in range(0, scores.shape[1], TILE):
+        best.offer(scores[:, first : first + TILE].clone(), first)
+    return best.answers()
+
+
+def rank_candidates(scores: Tensor, requests: Requests, k: int) -> Recommendations:
+    """The k best of `requests.candidates`, which score like this: [B, C] -> [B, k]"""
+    candidates = requests.candidates
+    assert candidates is not None
+    usable = _usable(candidates, requests)
+    ordered, order = torch.where(usable, candidates, torch.iinfo(torch.int64).max).sort(1)
+    scores = torch.where(usable, scores.cpu(), -torch.inf).gather(1, order)
+    scores, place = scores.sort(dim=1, descending=True, stable=True)
+    items = torch.where(scores > -torch.inf, ordered.gather(1, place), -1)
+    return _padded(items[:, :k], scores[:, :k], k)
+
+
+def nothing(count: int, k: int) -> Recommendations:
+    """Answers for requests that cannot be answered."""
+    return Recommendations(torch.full((count, k), -1), torch.full((count, k), -torch.inf))
+
+
+def _rank_by_torch(scores: Tensor, requests: Requests, k: int) -> Recommendations:
+    """The same on any device: a stable sort keeps equal scores in the order of rows."""
+    scores = scores.float().clone()
+    if requests.exclude is not None:
+        rows, items = (one.to(scores.device) for one in requests.exclude.pairs())
+        scores[rows, items] = -torch.inf
+    if requests.allowed is not None:
+        scores[:, ~requests.allowed.to(scores.device)] = -torch.inf
+    scores = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    best, items = scores.sort(dim=1, descending=True, stable=True)
+    items = torch.where(best > -torch.inf, items, -1)
+    return _padded(items[:, :k].cpu(), best[:, :k].cpu(), k)
+
+
+def _usable(candidates: Tensor, requests: Requests) -> Tensor:
+    """Which candidates may be answered: not a pad, not excluded, allowed: [B, C]"""
+    usable = candidates >= 0
+    if requests.exclude is not None and candidates.numel():
+        rows, items = requests.exclude.pairs()
+        width = 1 + int(torch.cat([candidates.reshape(-1), items]).max())
+        asked = torch.arange(len(candidates))[:, None] * width + candidates
+        usable &= ~torch.isin(asked, rows * width + items)
+    if requests.allowed is not None:
+        usable &= requests.allowed[candidates.clamp(min=0)]
+    return usable
+
+
+def _padded(items: Tensor, scores: Tensor, k: int) -> Recommendations:
+    """Answers k wide, -1 where there are fewer."""
+    missing = k - items.shape[1]
+    if missing > 0:
+        items = torch.nn.functional.pad(items, (0, missing), value=-1)
+        scores = torch.nn.functional.pad(scores, (0, missing), value=-torch.inf)
+    return Recommendations(items, scores)
+
+
+class _Best:
+    """The best k of each request among the scores offered so far."""
+
+    def __init__(self, count: int, k: int, requests: Requests) -> None:
+        exclude = requests.exclude if requests.exclude is not None else Ragged.empty(count)
+        self.exclude = exclude.ordered()
+        self.allowed = requests.allowed
+        self.scores = np.full((count, k), -np.inf, np.float32)
+        self.items = np.full((count, k), -1, np.int64)
+        self.at = self.exclude.starts.numpy().copy()  # excluded items passed over so far
+
+    def offer(self, scores: Tensor, first_item: int) -> None:
+        """Scores [B, tile] of the items from `first_item` on. They are overwritten."""
+        if self.allowed is not None:
+            scores[:, ~self.allowed[first_item : first_item + scores.shape[1]]] = -torch.inf
+        arrays = (self.exclude.values.numpy(), self.at, self.exclude.ends.numpy())
+        bounds = even(len(scores), scores.numel())
+        table = scores.float().numpy()
+        in_parallel(_keep_best, bounds, table, first_item, *arrays, self.scores, self.items)
+
+    def answers(self) -> Recommendations:
+        return Recommendations(torch.from_numpy(self.items), torch.from_numpy(self.scores))
+
+
+@numba.njit(nogil=True, cache=True)
+def _keep_best(  # type: ignore[no-untyped-def]
+    scores, first_item, excluded, at, ends, best_scores, best_items, first, last
+):
+    k, width = best_scores.shape[1], scores.shape[1]
+    for r in range(first, last):
+        place = at[r]
+        while place < ends[r] and excluded[place] < first_item + width:
+            scores[r, excluded[place] - first_item] = -np.inf
+            place += 1
+        at[r] = place
+        worst = best_scores[r, k - 1]
+        for c in range(width):
+            score = scores[r, c]
+            if score > worst:  # an equal score comes from a later row, and stays behind
+                j = k - 1
+                while j > 0 and best_scores[r, j - 1] < score:
+                    best_scores[r, j] = best_scores[r, j - 1]
+                    best_items[r, j] = best_items[r, j - 1]
+                    j -= 1
+                best_scores[r, j] = score
+                best_items[r, j] = first_item + c
+                worst = best_scores[r, k - 1]

@@ -1,0 +1,222 @@
+"""The one loop: batches, one optimiser step each, validation, patience, the best weights back."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tesserec.core import Batch, Epochs, Losses, Recommender, Run
+from tesserec.core.errors import NotFinite
+from tesserec.evaluate.tasks import mark
+from tesserec.training.checkpoint import Checkpoints, Position, State
+from tesserec.training.devices import Trainer, inference, processes
+from tesserec.training.log import Log, logging
+from tesserec.training.schedule import Schedule
+
+Answer = Callable[[nn.Module], Recommender]
+
+
+def train(
+    network: nn.Module,
+    epochs: Epochs,
+    schedule: Schedule,
+    run: Run,
+    answer: Answer,
+    key: str = "",
+    title: str = "train",
+) -> nn.Module:
+    """Fit a network that has `loss(batch)` and return it with the weights that validated best.
+
+    Without `run.valid` it trains for all epochs and the last weights stay. `key` says what a
+    checkpoint belongs to. Raises `NotFinite` within a step of the first NaN or infinite loss.
+    """
+    folder = run.folder if processes()[0] == 0 else None
+    with run.seeded("training"), logging(folder, run.tensorboard) as log:
+        loop = _Loop.begin(network, epochs, schedule, run, key, log)
+        run.progress.start(title, schedule.epochs * len(epochs))
+        run.progress.advance(loop.position.step, {})
+        while not loop.position.finished:
+            loop.one_epoch()
+            if run.valid is not None and loop.position.epoch % schedule.every == 0:
+                loop.validate(answer)
+            loop.keep(last=loop.is_over())
+        run.progress.finish()
+    if loop.state.best:
+        network.load_state_dict(loop.state.best)
+    return network.eval()
+
+
+@dataclass
+class _Loop:
+    """A run of the loop: what it works with, and where it is."""
+
+    trainer: Trainer
+    epochs: Epochs
+    schedule: Schedule
+    run: Run
+    log: Log
+    state: State
+    position: Position
+    generator: torch.Generator
+    checkpoints: Checkpoints | None
+    kept_at: float
+
+    @classmethod
+    def begin(
+        cls, network: nn.Module, epochs: Epochs, schedule: Schedule, run: Run, key: str, log: Log
+    ) -> "_Loop":
+        """At the start, or where the newest whole checkpoint left off."""
+        trainer = Trainer(network, run)
+        generator = run.generator("batches")
+        optimizer = schedule.optimizer.over(network.parameters(), schedule.rate)
+        state = State(network, optimizer, trainer.scaler, generator.get_state())
+        position = Position()
+        checkpoints = None
+        if run.folder is not None:
+            checkpoints = Checkpoints(run.folder, key)
+            if run.resume and checkpoints.exist():
+                position = checkpoints.read(state)
+                generator.set_state(state.epoch_start)
+                log.write("resumed", position.step, epoch=position.epoch)
+        return cls(
+            trainer,
+            epochs,
+            schedule,
+            run,
+            log,
+            state,
+            position,
+            generator,
+            checkpoints,
+            time.time(),
+        )
+
+    def one_epoch(self) -> None:
+        """All batches of an epoch, or those that are left of it."""
+        network, position = self.state.network.train(), self.position
+        self.state.epoch_start = self.generator.get_state()
+        began, examples = time.perf_counter(), 0
+        for batch in self._batches():
+            self._set_rate()
+            batch.step = position.step
+            share = self.trainer.share(batch)
+            loss, losses = self.trainer.loss(share)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                self._stop(share, losses)
+            self.trainer.step(self.state.optimizer, loss, self.schedule.clip)
+            stepped = getattr(network, "stepped", None)
+            if stepped is not None:
+                stepped(self.state.optimizer, position.step)
+            position.step += 1
+            position.done += 1
+            examples += len(batch)
+            self._add(value, losses)
+            rate = examples / (time.perf_counter() - began)
+            self.run.progress.advance(1, self._facts(value, rate))
+            self.keep()
+        position.epoch += 1
+        position.seconds += time.perf_counter() - began
+        self._log_epoch(time.perf_counter() - began, examples)
+        position.done, position.sums = 0, {}
+        self.state.epoch_start = self.generator.get_state()
+
+    def _batches(self) -> Iterator[Batch]:
+        """The epoch's batches; those done before a kill are drawn again and passed over."""
+        for number, batch in enumerate(self.epochs(self.generator)):
+            if number >= self.position.done:
+                yield batch
+
+    def validate(self, answer: Answer) -> None:
+        """Ask the validation part, remember the best weights, and count the waits."""
+        assert self.run.valid is not None
+        began, position = time.perf_counter(), self.position
+        value = 0.0
+        if self.trainer.rank == 0:
+            with inference(self.state.network):
+                marks = mark(answer(self.state.network), self.run.valid, [self.schedule.metric])
+            value = marks[self.schedule.metric]
+        value = self.trainer.agree(value)
+        if position.best is None or value > position.best:
+            position.best, position.best_epoch, position.waited = value, position.epoch, 0
+            weights = self.state.network.state_dict()
+            self.state.best = {name: one.detach().clone() for name, one in weights.items()}
+        else:
+            position.waited += 1
+        seconds = round(time.perf_counter() - began, 4)
+        facts = {self.schedule.metric: value, "seconds": seconds, "epoch": position.epoch}
+        self.log.write("validation", position.step, **facts)
+
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or patience is."""
+        patience, position = self.schedule.patience, self.position
+        position.finished = position.epoch >= self.schedule.epochs
+        if patience is not None and self.run.valid is not None:
+            position.finished |= position.waited >= patience
+        return position.finished
+
+    def keep(self, last: bool = False) -> None:
+        """Write a checkpoint when one is due."""
+        due = time.time() - self.kept_at >= self.run.checkpoint_minutes * 60
+        if self.checkpoints is not None and self.trainer.rank == 0 and (due or last):
+            self.checkpoints.write(self.position, self.state)
+            self.kept_at = time.time()
+
+    def _set_rate(self) -> None:
+        whole = self.schedule.epochs * len(self.epochs)
+        factor = self.schedule.shape.at((self.position.step + 1) / whole)
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = self.schedule.rate * factor
+
+    def _add(self, value: float, losses: Losses) -> None:
+        sums = self.position.sums
+        sums["loss"] = sums.get("loss", 0.0) + value
+        for name, extra in losses.extra.items():
+            sums[name] = sums.get(name, 0.0) + float(extra.detach())
+
+    def _facts(self, loss: float, rate: float) -> dict[str, float | str]:
+        facts: dict[str, float | str] = {"epoch": self.position.epoch + 1, "loss": loss}
+        if self.position.best is not None:
+            facts[f"best {self.schedule.metric}"] = self.position.best
+        return facts | {"examples/s": rate}
+
+    def _log_epoch(self, seconds: float, examples: int) -> None:
+        position = self.position
+        means = {name: total / max(position.done, 1) for name, total in position.sums.items()}
+        facts = {"epoch": position.epoch, "seconds": round(seconds, 4)}
+        rate = round(examples / max(seconds, 1e-9), 1)
+        self.log.write("epoch", position.step, **facts, **means, examples_per_second=rate)
+
+    def _stop(self, batch: Batch, losses: Losses) -> None:
+        """Name what is not finite, keep the batch beside the checkpoints, and raise."""
+        culprit = _not_finite(self.state.network, losses)
+        kept = ""
+        if self.run.folder is not None:
+            path = self.run.folder / "not-finite-batch.safetensors"
+            save_file(_tensors(batch), path)
+            kept = f"The batch is in {path}; the last good checkpoint beside it. "
+            self.log.write("not finite", self.position.step, tensor=culprit)
+        raise NotFinite(
+            f"Step {self.position.step}: {culprit} is not finite.",
+            kept + "Lower schedule.rate, or set schedule.clip = 1.0.",
+        )
+
+
+def _not_finite(network: nn.Module, losses: Losses) -> str:
+    """The first tensor that is not finite: a weight if one is not, else a part of the loss."""
+    for name, weight in network.named_parameters():
+        if not weight.isfinite().all():
+            return f"the weight {name!r}"
+    for name, one in losses.extra.items():
+        if not one.isfinite().all():
+            return f"the loss {name!r}"
+    return "the loss of an example"
+
+
+def _tensors(batch: Batch) -> dict[str, Tensor]:
+    fields = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
+    return {name: value.cpu().contiguous() for name, value in fields.items()}
