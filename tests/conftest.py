@@ -14,12 +14,12 @@ from toys.worlds import world
 settings.register_profile(
     "tesserec",
     deadline=None,
-    max_examples=50,
+    max_examples=30,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("search", settings.get_profile("tesserec"), max_examples=500)
+settings.register_profile("search", settings.get_profile("tesserec"), max_examples=300)
 settings.register_profile(
     "search", settings.get_profile("search"), derandomize=False, print_blob=True
 )
