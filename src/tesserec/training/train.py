@@ -107,9 +107,9 @@ class _Loop:
         for batch in self._batches():
             self._set_rate()
             batch.step = position.step
-            share = self.trainer.share(batch)
-            loss, losses = self.trainer.loss(share)
-            value = float(loss.detach())
+            share, part = self.trainer.share(batch)
+            loss, losses = self.trainer.loss(share, part)
+            value = self.trainer.mean(loss)
             if not math.isfinite(value):
                 self._stop(share, losses)
             self.trainer.step(self.state.optimizer, loss, self.schedule.clip)
