@@ -33,10 +33,9 @@ class Network(Around):
         losses = super().loss(batch)
         old, new = self.remembered[batch.row], losses.each.detach()
         average = self.strategy.memory * old + (1 - self.strategy.memory) * new
-        if self.training:
-            self.remembered[batch.row] = average
-        bound = gather(average).quantile(1 - self.strategy.drop)
-        return losses.weighted(average <= bound)
+        everywhere = gather(average)  # of the whole batch, whoever computed it
+        self.remembered[gather(batch.row)] = everywhere
+        return losses.weighted(average <= everywhere.quantile(1 - self.strategy.drop))
 
     def stepped(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Called by the loop after each step."""
