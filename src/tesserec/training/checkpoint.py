@@ -101,7 +101,9 @@ class Checkpoints:
 
 
 def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    return load_file(folder / "state.safetensors"), json.loads((folder / "state.json").read_text())
+    # Copies: what is read lies in the file, which would keep its room on disk once dropped.
+    tensors = {name: one.clone() for name, one in load_file(folder / "state.safetensors").items()}
+    return tensors, json.loads((folder / "state.json").read_text())
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
