@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -260,19 +259,6 @@ def test_a_full_disk_is_said_plainly_and_leaves_what_was_there(tmp_path, number)
 def test_other_errors_of_the_system_stay_what_they_are(tmp_path):
     with pytest.raises(PermissionError), replacing(tmp_path / "note.txt"):
         raise PermissionError(errno.EACCES, "no")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte, where we may mount one."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)]
-    tried = shutil.which("mount") and subprocess.run(mount, capture_output=True, check=False)
-    if not tried or tried.returncode:
-        pytest.skip("no right to mount a small file system here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 WRITERS = {

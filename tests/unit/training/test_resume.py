@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tesserec.core import Dataset, Holdout, Method, Run, Silent
-from tesserec.core.errors import BadData, DamagedFile
+from tesserec.core.errors import BadData, DamagedFile, DiskFull
+from tesserec.core.files import verify
 from tesserec.data.splits import ByUser
 from tesserec.methods.collaborative.lightgcn import LightGCN
 from tesserec.methods.collaborative.mf import MF
@@ -225,6 +226,29 @@ def test_a_run_that_begins_anew_drops_the_checkpoints_of_the_one_before(parts, i
     with pytest.raises(Stopped):
         fit(METHODS["MF"], parts, tmp_path, 4)
     assert_equal(fit(METHODS["MF"], parts, tmp_path, resume=True), in_one_go["MF"])
+
+
+def fill(file) -> None:
+    while True:
+        file.write(bytes(4096))
+
+
+def test_on_a_full_disk_training_stops_and_goes_on_when_there_is_room(parts, in_one_go, small_disk):
+    """Promise 8."""
+    folder = small_disk / "run"
+    with pytest.raises(Stopped):
+        fit(METHODS["MF"], parts, folder, 5)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        fill(file)
+    with pytest.raises(DiskFull, match=r"run/(checkpoints/step-|log\.jsonl)") as full:
+        fit(METHODS["MF"], parts, folder, resume=True)
+    assert "bytes" in full.value.cause
+    for kept in checkpoints(folder):
+        verify(kept)
+    assert [path.name for path in checkpoints(folder)] == ["step-0000000003", "step-0000000004"]
+    filler.unlink()
+    assert_equal(fit(METHODS["MF"], parts, folder, resume=True), in_one_go["MF"])
 
 
 def test_each_stage_has_checkpoints_of_its_own(parts, tmp_path):
