@@ -51,14 +51,17 @@ def logging(folder: Path | None, tensorboard: bool = False) -> Iterator[Log]:
 
 
 def read_log(folder: Path) -> list[Mapping[str, Any]]:
-    """The events of a run; a line cut off by a kill is left out."""
+    """The events of a run: without a line cut off by a kill, and without epochs done again."""
     path = folder / NAME
-    events = []
+    events: list[Mapping[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            events.append(json.loads(line))
+            event = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if event["event"] == "resumed":
+            events = [one for one in events if one.get("epoch", 0) <= event["epoch"]]
+        events.append(event)
     return events
 
 
