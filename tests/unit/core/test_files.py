@@ -59,6 +59,13 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
     assert (tmp_path / "new" / "note.txt").read_text() == "two"
 
 
+def test_who_reads_the_old_file_goes_on_reading_it_whole(tmp_path):
+    write_text(tmp_path / "note.txt", "old")
+    with (tmp_path / "note.txt").open() as reader:
+        write_text(tmp_path / "note.txt", "new and longer")
+        assert reader.read() == "old"
+
+
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     path = tmp_path / "note.txt"
     path.write_text("old")
