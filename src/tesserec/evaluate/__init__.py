@@ -1,1 +1,21 @@
-"""Honest numbers."""
+"""Honest numbers: metrics, intervals, paired tests, and what a reader must know to trust them."""
+
+from tesserec.evaluate.compare import Comparison, compare
+from tesserec.evaluate.leaks import find_leaks, too_good
+from tesserec.evaluate.report import METRICS, Report, Value, evaluate, load_report, with_facts
+from tesserec.evaluate.tasks import Marks, mark
+
+__all__ = [
+    "METRICS",
+    "Comparison",
+    "Marks",
+    "Report",
+    "Value",
+    "compare",
+    "evaluate",
+    "find_leaks",
+    "load_report",
+    "mark",
+    "too_good",
+    "with_facts",
+]

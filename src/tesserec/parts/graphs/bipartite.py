@@ -1,7 +1,5 @@
 """The user-item graph: who chose what, as neighbours of nodes; users first, then items."""
 
-from typing import cast
-
 import polars as pl
 import torch
 from torch import Tensor, nn
@@ -68,4 +66,4 @@ def bipartite(data: Dataset, powers: Powers = (0.5, 0.5)) -> Graph:
     users, items = len(data.catalog.users), len(data.catalog.items)
     pairs = data.interactions.frame.select("user", pl.col("item") + users).unique()
     heads, tails = (torch.from_numpy(pairs[name].to_numpy().copy()) for name in ("user", "item"))
-    return Graph(cast(Tensor, heads), cast(Tensor, tails), users + items, powers)
+    return Graph(heads, tails, users + items, powers)
