@@ -8,7 +8,6 @@ import click
 import typer
 
 from tesserec.cli import ask, data, demo, fit, look, study
-from tesserec.core.errors import BadSpec, TesserecError
 
 app = typer.Typer(
     name="tesserec",
@@ -59,6 +58,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _failed(error: Exception, as_json: bool) -> int:
     """One line of cause and one of cure."""
+    from tesserec.core.errors import BadSpec, TesserecError
+
     if isinstance(error, TesserecError):
         cause, cure = error.cause, error.cure
     else:

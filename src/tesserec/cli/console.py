@@ -5,11 +5,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tesserec.core import Progress, Silent
+if TYPE_CHECKING:
+    from tesserec.core import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages.")]
@@ -26,13 +27,13 @@ class Console:
 
     as_json: bool = False
     quiet: bool = False
-    progress: Progress = field(init=False)
+    progress: "Progress" = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.quiet:
-            self.progress = Silent()
-        else:
-            self.progress = Bars() if sys.stderr.isatty() else Lines()
+        from tesserec.core import Silent
+
+        watched = Bars() if sys.stderr.isatty() else Lines()
+        self.progress = Silent() if self.quiet else watched
 
     def say(self, text: str) -> None:
         """A message for the person who waits."""

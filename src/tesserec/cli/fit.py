@@ -85,8 +85,8 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Open the run's own test part and report, with intervals and groups."""
-    from tesserec.evaluate import METRICS
-    from tesserec.evaluate.metrics import parse
+    from tesserec.evaluation import METRICS
+    from tesserec.evaluation.metrics import parse
     from tesserec.experiment.folders import RunFolder
     from tesserec.experiment.page import write_page
     from tesserec.experiment.preparing import prepare

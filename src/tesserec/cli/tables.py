@@ -1,12 +1,16 @@
 """Tables that more than one command shows."""
 
+from typing import TYPE_CHECKING
+
 from tesserec.cli.console import Console
-from tesserec.evaluate import Comparison
+
+if TYPE_CHECKING:
+    from tesserec.evaluation import Comparison
 
 SHOWN = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "hit@10", "coverage@10")
 
 
-def show_comparison(console: Console, found: Comparison) -> None:
+def show_comparison(console: Console, found: "Comparison") -> None:
     """A row per run; * marks what cannot be told from the best."""
     metrics = [m for m in SHOWN if m in found.metrics] or list(found.metrics[:6])
     alike = {metric: found.ties_with_best(metric) for metric in metrics}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tesserec.core.files import read_json, write_text
-from tesserec.evaluate import Comparison, Report, Value, compare, load_report
+from tesserec.evaluation import Comparison, Report, Value, compare, load_report
 from tesserec.experiment import svg
 from tesserec.experiment.folders import RunFolder
 from tesserec.training.log import read_log

@@ -10,8 +10,8 @@ from typing import Any
 from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
 from tesserec.core.errors import BadRequest
 from tesserec.core.files import replacing_folder, write_json
-from tesserec.evaluate import Report, evaluate, load_report, mark, too_good, with_facts
-from tesserec.evaluate import metrics as measures
+from tesserec.evaluation import Report, evaluate, load_report, mark, too_good, with_facts
+from tesserec.evaluation import metrics as measures
 from tesserec.experiment.environment import environment, peak_memory
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.preparing import Prepared

@@ -23,7 +23,7 @@ import numpy as np
 
 from tesserec.core import Method, Run
 from tesserec.core.errors import BadData, BadSpec, MissingExtra
-from tesserec.evaluate import mark
+from tesserec.evaluation import mark
 from tesserec.experiment.preparing import Prepared, prepare
 from tesserec.experiment.running import Options, measures_of, start
 from tesserec.experiment.study import Study, overrides

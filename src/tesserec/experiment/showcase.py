@@ -4,7 +4,7 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 
-from tesserec.evaluate import Comparison
+from tesserec.evaluation import Comparison
 from tesserec.experiment.example import Example, write_example
 from tesserec.experiment.page import write_page
 from tesserec.experiment.preparing import prepare

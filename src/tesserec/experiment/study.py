@@ -13,7 +13,7 @@ from tesserec.core import Method, Spec
 from tesserec.core.errors import BadData, BadSpec
 from tesserec.core.files import write_text
 from tesserec.data.splits import Splitter
-from tesserec.evaluate import METRICS
+from tesserec.evaluation import METRICS
 
 
 class Study(Spec):

@@ -7,7 +7,7 @@ from pathlib import Path
 from tesserec.core import Method, Run
 from tesserec.core.files import write_json
 from tesserec.core.registry import find
-from tesserec.evaluate import Comparison, Report, compare, load_report, mark
+from tesserec.evaluation import Comparison, Report, compare, load_report, mark
 from tesserec.experiment.datapage import data_page
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import write_page

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from tesserec.evaluate import Report, Value
-from tesserec.evaluate import statistics as stats
+from tesserec.evaluation import Report, Value
+from tesserec.evaluation import statistics as stats
 
 
 def over_seeds(reports: Sequence[Report]) -> Report:

@@ -1,9 +1,9 @@
 """Honest numbers: metrics, intervals, paired tests, and what a reader must know to trust them."""
 
-from tesserec.evaluate.compare import Comparison, compare
-from tesserec.evaluate.leaks import find_leaks, too_good
-from tesserec.evaluate.report import METRICS, Report, Value, evaluate, load_report, with_facts
-from tesserec.evaluate.tasks import Marks, mark
+from tesserec.evaluation.compare import Comparison, compare
+from tesserec.evaluation.leaks import find_leaks, too_good
+from tesserec.evaluation.report import METRICS, Report, Value, evaluate, load_report, with_facts
+from tesserec.evaluation.tasks import Marks, mark
 
 __all__ = [
     "METRICS",

@@ -12,10 +12,10 @@ import polars as pl
 from tesserec.core import Holdout, Method, Progress, Recommender
 from tesserec.core.errors import BadData
 from tesserec.core.files import read_json, replacing, write_json
-from tesserec.evaluate import metrics as measures
-from tesserec.evaluate.groups import Group, groups_of, marks_of_group
-from tesserec.evaluate.statistics import intervals
-from tesserec.evaluate.tasks import Marks, mark
+from tesserec.evaluation import metrics as measures
+from tesserec.evaluation.groups import Group, groups_of, marks_of_group
+from tesserec.evaluation.statistics import intervals
+from tesserec.evaluation.tasks import Marks, mark
 
 METRICS = (
     *(f"{name}@{k}" for k in (10, 20, 50) for name in ("recall", "ndcg")),

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tesserec.core import Holdout
-from tesserec.evaluate import metrics as measures
-from tesserec.evaluate.metrics import Answers, Floats, Metric
+from tesserec.evaluation import metrics as measures
+from tesserec.evaluation.metrics import Answers, Floats, Metric
 
 Mask = NDArray[np.bool_]
 

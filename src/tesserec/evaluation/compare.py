@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tesserec.core.errors import BadRequest
-from tesserec.evaluate.report import Report, Value
-from tesserec.evaluate.statistics import holm, paired_p
+from tesserec.evaluation.report import Report, Value
+from tesserec.evaluation.statistics import holm, paired_p
 
 LEVEL = 0.05
 

@@ -3,7 +3,7 @@
 import torch
 
 from tesserec.core import Holdout, Split
-from tesserec.evaluate.report import Report
+from tesserec.evaluation.report import Report
 
 SUSPICIOUS = 0.9  # of all requests answered right in the first ten, out of a large catalogue
 LARGE = 1000
