@@ -13,48 +13,12 @@ at first use. Every class with a `kind` (methods, objectives, splits, ...) is fo
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # OpenMP's threads spin between parallel regions by default, which on small machines takes the
 # cores from whoever works next (docs/design/decisions/0002-passive-waiting.md). Only effective
 # before torch is imported; a setting of your own stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-if TYPE_CHECKING:
-    from tesserec.content import TfidfSVD, encoded
-    from tesserec.core import (
-        Dataset,
-        Holdout,
-        Interactions,
-        Method,
-        Ragged,
-        Recommendations,
-        Recommender,
-        Requests,
-        Run,
-        Spec,
-        Split,
-    )
-    from tesserec.data.build import from_tables
-    from tesserec.data.describe import describe
-    from tesserec.data.format import write
-    from tesserec.data.importing import import_data
-    from tesserec.data.reading import read, read_frame
-    from tesserec.data.sample import sample
-    from tesserec.data.splits import ByItem, ByTime, ByUser, LeaveLast, Published
-    from tesserec.data.transforms import deduplicate, k_core, only, sessions
-    from tesserec.evaluation import Report, compare, evaluate
-    from tesserec.methods.collaborative.als import ALS
-    from tesserec.methods.collaborative.ease import EASE
-    from tesserec.methods.collaborative.itemknn import ItemKNN
-    from tesserec.methods.collaborative.lightgcn import LightGCN
-    from tesserec.methods.collaborative.mf import MF
-    from tesserec.methods.collaborative.popular import Popular
-    from tesserec.methods.multimodal.bm3 import BM3
-    from tesserec.parts.batches import Pairs, UserPairs
-    from tesserec.parts.objectives import BPR, PSL, Softmax
-    from tesserec.recommenders import load, save
-    from tesserec.training import Schedule
 
 _PLACES = {
     "tesserec.content": ("encoded",),

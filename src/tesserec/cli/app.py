@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from tesserec.cli import ask, data, demo, fit, look, study
@@ -37,20 +36,18 @@ for command in (
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        code = app(list(arguments), standalone_mode=False)
-        return int(code or 0)
-    except click.exceptions.NoArgsIsHelpError as shown:
-        shown.show()
-        return 2
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return int(app(list(arguments), standalone_mode=False) or 0)
+    except (typer.Abort, KeyboardInterrupt):
         print("Stopped. What was finished is kept; --resume goes on.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1
     except Exception as error:
+        # Typer's usage errors, by what they can do: where their classes live differs by version.
+        show = getattr(error, "show", None)
+        if show is not None:
+            show()
+            return int(getattr(error, "exit_code", 2))
         if "--debug" in arguments:
             raise
         return _failed(error, as_json="--json" in arguments)
