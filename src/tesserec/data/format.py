@@ -31,7 +31,7 @@ VERSION = 1
 def write(data: Dataset, folder: Path, more: Mapping[str, Any] | None = None) -> None:
     """Write a dataset, whole or not at all; `more` goes into `dataset.json` (protocol, source)."""
     catalog = data.catalog
-    with replacing_folder(folder, manifest=False) as aside:
+    with replacing_folder(folder, manifest=False, mark="dataset.json") as aside:
         _write_entities(catalog.items, aside / "items.parquet")
         _write_entities(catalog.users, aside / "users.parquet")
         for name, entities in catalog.others.items():
