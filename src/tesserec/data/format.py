@@ -7,6 +7,8 @@
     vectors/items.NAME.npy  one row per item
     relations/NAME.parquet  head, tail [, kind, weight]
     others/NAME.parquet     id, then features
+    media/NAME.parquet      item, bytes: pictures, sounds (never read into a Dataset)
+    quarantine.parquet      rows an import left out, where it was told to keep them
 
 Ids in files are the user's own. Only `dataset.json` and `items.parquet` are required.
 """
@@ -28,9 +30,19 @@ from tesserec.data.build import numbered
 VERSION = 1
 
 
-def write(data: Dataset, folder: Path, more: Mapping[str, Any] | None = None) -> None:
-    """Write a dataset, whole or not at all; `more` goes into `dataset.json` (protocol, source)."""
+def write(
+    data: Dataset,
+    folder: Path,
+    more: Mapping[str, Any] | None = None,
+    extras: Mapping[str, pl.LazyFrame] | None = None,
+) -> None:
+    """Write a dataset, whole or not at all.
+
+    `more` goes into `dataset.json` (protocol, source); `extras` are further parquet files by
+    their path in the folder. Raises `BadData` rather than replace a folder that is no dataset.
+    """
     catalog = data.catalog
+    _refuse_foreign(folder)
     with replacing_folder(folder, manifest=False) as aside:
         _write_entities(catalog.items, aside / "items.parquet")
         _write_entities(catalog.users, aside / "users.parquet")
@@ -44,6 +56,10 @@ def write(data: Dataset, folder: Path, more: Mapping[str, Any] | None = None) ->
         if len(data.interactions):
             frame = _named(data.interactions.frame, catalog, {"user": "users", "item": "items"})
             frame.write_parquet(aside / "interactions.parquet")
+        for path, extra in (extras or {}).items():
+            place = aside / path
+            place.parent.mkdir(exist_ok=True)
+            extra.sink_parquet(place)
         write_json(aside / "dataset.json", {**_facts(data), **(more or {})})
 
 
@@ -158,6 +174,14 @@ def _with_kinds(frame: pl.DataFrame, kinds: list[str]) -> pl.DataFrame:
     if not kinds:
         return frame
     return frame.with_columns(kind=pl.col("kind").cast(pl.String).cast(pl.Enum(kinds)))
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Nobody's files are replaced but a dataset's own."""
+    if folder.is_file():
+        raise BadData(f"{folder} is a file.", "Name a folder to write to.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "dataset.json").is_file():
+        raise BadData(f"{folder} holds files that are no dataset.", "Write to another folder.")
 
 
 def _below(folder: Path, name: str) -> Path:
