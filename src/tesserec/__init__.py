@@ -2,13 +2,74 @@
 
     import tesserec as tr
 
+    data = tr.sample()
+    split = tr.Published(seen="allow").split(data)
+    model = tr.LightGCN().fit(split.train, tr.Run(seed=7, valid=split.valid))
+    print(tr.evaluate(model, split.test))
+
 Nothing heavy is imported until a name is used: `tr.LightGCN` is looked up, and its file imported,
-at first use.
+at first use. Every class with a `kind` (methods, objectives, splits, ...) is found like this.
 """
 
+import importlib
 import os
+from typing import Any
 
 # OpenMP's threads spin between parallel regions by default, which on small machines takes the
 # cores from whoever works next (docs/design/decisions/0002-passive-waiting.md). Only effective
 # before torch is imported; a setting of your own stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+_PLACES = {
+    "tesserec.content": ("encoded",),
+    "tesserec.core": (
+        "Dataset",
+        "Holdout",
+        "Interactions",
+        "Ragged",
+        "Recommendations",
+        "Recommender",
+        "Requests",
+        "Run",
+        "Spec",
+        "Split",
+    ),
+    "tesserec.data.build": ("from_tables",),
+    "tesserec.data.describe": ("describe",),
+    "tesserec.data.format": ("write",),
+    "tesserec.data.importing": ("import_data",),
+    "tesserec.data.reading": ("read", "read_frame"),
+    "tesserec.data.sample": ("sample",),
+    "tesserec.data.transforms": ("deduplicate", "k_core", "only", "sessions"),
+    "tesserec.evaluation": ("Report", "compare", "evaluate"),
+    "tesserec.recommenders": ("load", "save"),
+}
+_WHERE = {name: module for module, names in _PLACES.items() for name in names}
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """A function or type of the engine, or any class that has a kind, at first use."""
+    if name in _WHERE:
+        found = getattr(importlib.import_module(_WHERE[name]), name)
+    elif name.startswith("_"):
+        raise AttributeError(name)
+    else:
+        from tesserec.core import registry
+
+        entry = registry.catalogue().get(name)
+        if entry is None:
+            try:
+                return importlib.import_module(f"tesserec.{name}")
+            except ModuleNotFoundError:
+                raise AttributeError(f"tesserec has no {name!r}") from None
+        found = entry.load()
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    from tesserec.core import registry
+
+    return sorted([*globals(), *_WHERE, *registry.catalogue()])

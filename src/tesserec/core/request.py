@@ -128,6 +128,9 @@ class Holdout:
     asked: Asked = "user"
     seen: Seen = "exclude"
     left_out: Mapping[str, int] = field(default_factory=dict)  # why -> how many, for the report
+    source: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # data, fingerprint and split it is from
     seal: Seal = field(default_factory=Seal)
 
     def __len__(self) -> int:
@@ -144,4 +147,4 @@ class Split:
     train: Dataset
     valid: Holdout | None
     test: Holdout  # opened by `evaluate` alone
-    notes: tuple[str, ...] = ()  # what a reader of the report has to know
+    notes: tuple[str, ...] = ()  # what a reader of a report has to know

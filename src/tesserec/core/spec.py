@@ -89,6 +89,8 @@ def _value(annotation: Any, value: Any, default: Any) -> Any:
     wanted = _spec_in(annotation)
     if wanted is None:
         return value
+    if isinstance(value, str):
+        value = {"kind": value}
     if isinstance(value, Mapping):
         return _described(wanted, value, default if isinstance(default, Spec) else None)
     if isinstance(value, list | tuple):
@@ -113,7 +115,7 @@ def _described(wanted: type[Spec], table: Mapping[str, Any], default: Spec | Non
         old = values.get(name)
         if name == "kind":
             continue
-        if field is not None and isinstance(value, Mapping) and isinstance(old, Spec):
+        if field is not None and isinstance(value, Mapping | str) and isinstance(old, Spec):
             values[name] = _value(field.annotation, value, old)
         else:
             values[name] = value

@@ -105,7 +105,8 @@ def _linked(frame: pl.DataFrame, heads: Entities, tails: Entities) -> pl.DataFra
     linked = frame.with_columns(head=head, tail=tail)
     if head.null_count() or tail.null_count():
         raise BadData("A relation names an id that no table holds.", "Add it to its table.")
-    return linked.sort("head", "tail")
+    rest = [n for n in sorted(linked.columns) if n not in ("head", "tail")]
+    return linked.sort("head", "tail", *rest)
 
 
 def _reordered(table: Tensor, given: pl.Series, wanted: pl.Series) -> Tensor:

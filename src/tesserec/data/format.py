@@ -7,6 +7,8 @@
     vectors/items.NAME.npy  one row per item
     relations/NAME.parquet  head, tail [, kind, weight]
     others/NAME.parquet     id, then features
+    media/NAME.parquet      item, bytes: pictures, sounds (never read into a Dataset)
+    quarantine.parquet      rows an import left out, where it was told to keep them
 
 Ids in files are the user's own. Only `dataset.json` and `items.parquet` are required.
 """
@@ -28,8 +30,17 @@ from tesserec.data.build import numbered
 VERSION = 1
 
 
-def write(data: Dataset, folder: Path, more: Mapping[str, Any] | None = None) -> None:
-    """Write a dataset, whole or not at all; `more` goes into `dataset.json` (protocol, source)."""
+def write(
+    data: Dataset,
+    folder: Path,
+    more: Mapping[str, Any] | None = None,
+    extras: Mapping[str, pl.LazyFrame] | None = None,
+) -> None:
+    """Write a dataset, whole or not at all.
+
+    `more` goes into `dataset.json` (protocol, source); `extras` are further parquet files by
+    their path in the folder. Raises `BadRequest` rather than replace what is no dataset.
+    """
     catalog = data.catalog
     with replacing_folder(folder, manifest=False, mark="dataset.json") as aside:
         _write_entities(catalog.items, aside / "items.parquet")
@@ -44,6 +55,10 @@ def write(data: Dataset, folder: Path, more: Mapping[str, Any] | None = None) ->
         if len(data.interactions):
             frame = _named(data.interactions.frame, catalog, {"user": "users", "item": "items"})
             frame.write_parquet(aside / "interactions.parquet")
+        for path, extra in (extras or {}).items():
+            place = aside / path
+            place.parent.mkdir(exist_ok=True)
+            extra.sink_parquet(place)
         write_json(aside / "dataset.json", {**_facts(data), **(more or {})})
 
 

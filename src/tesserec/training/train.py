@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tesserec.core import Batch, Epochs, Losses, Recommender, Run
 from tesserec.core.errors import NotFinite
 from tesserec.core.files import replacing
-from tesserec.evaluate.tasks import mark
+from tesserec.evaluation.tasks import mark
 from tesserec.training.checkpoint import Checkpoints, Position, State
 from tesserec.training.devices import Trainer, inference, processes
 from tesserec.training.log import Log, logging

@@ -6,7 +6,7 @@ from tesserec.data.splits.bytime import ByTime
 from tesserec.data.splits.byuser import ByUser
 from tesserec.data.splits.leavelast import LeaveLast
 from tesserec.data.splits.published import Published
-from tesserec.data.splits.splitter import Parts, Splitter
+from tesserec.data.splits.splitter import Parts, Splitter, labelled
 
 __all__ = [
     "ByItem",
@@ -17,6 +17,7 @@ __all__ = [
     "Published",
     "Splitter",
     "default_split",
+    "labelled",
 ]
 
 

@@ -71,8 +71,28 @@ class Splitter(Spec):
                 "Nothing is left to ask: every held-out item was in its user's history.",
                 'Use seen = "allow", or hold out more.',
             )
-        valid = valid if valid is not None and len(valid) else None
-        return Split(train, valid, test, parts.notes)
+        source = {
+            "data": data.name,
+            "fingerprint": data.fingerprint,
+            "split": self.to_dict(),
+            "notes": list(parts.notes),
+        }
+        kept = valid if valid is not None and len(valid) else None
+        return Split(
+            train,
+            None if kept is None else replace(kept, source=source),
+            replace(test, source=source),
+            parts.notes,
+        )
+
+
+def labelled(data: Dataset, splitter: Splitter) -> tuple[Dataset, dict[str, int]]:
+    """The data with the part of each event in the column `split`, and how many each part has."""
+    names = pl.Series(["train", "valid", "test", "unused"])
+    column = names.gather(splitter.parts(data).of_event.numpy()).alias("split")
+    frame = data.interactions.frame.with_columns(column)
+    counts = {name: int((column == name).sum()) for name in names if (column == name).any()}
+    return replace(data, interactions=replace(data.interactions, frame=frame)), counts
 
 
 def _train(data: Dataset, parts: Parts) -> Dataset:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from tesserec.evaluate.metrics import Floats
+from tesserec.evaluation.metrics import Floats
 
 RESAMPLES = 1000
 LARGE = 50_000  # from here on the mean is normal to more digits than are printed

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from tesserec.core import Holdout, Progress, Recommender, Scorer, Silent
 from tesserec.core.errors import CannotAnswer
-from tesserec.evaluate import metrics as measures
-from tesserec.evaluate.metrics import Answers, Floats, Metric
+from tesserec.evaluation import metrics as measures
+from tesserec.evaluation.metrics import Answers, Floats, Metric
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tesserec.evaluate import statistics
-from tesserec.evaluate.statistics import holm, interval, intervals, over_seeds, paired_p
+from tesserec.evaluation import statistics
+from tesserec.evaluation.statistics import holm, interval, intervals, over_seeds, paired_p
 
 
 def test_the_bootstrap_interval_covers_the_mean_about_95_times_in_100():

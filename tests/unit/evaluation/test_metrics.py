@@ -15,9 +15,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from tesserec.core import Holdout, Ragged
 from tesserec.core.errors import BadSpec, CannotAnswer, NoContent
-from tesserec.evaluate import metrics
-from tesserec.evaluate.metrics import Answers, Metric, parse
-from tesserec.evaluate.tasks import mark
+from tesserec.evaluation import metrics
+from tesserec.evaluation.metrics import Answers, Metric, parse
+from tesserec.evaluation.tasks import mark
 from toys.recommenders import asked_by, items_of, written
 
 CUTS = (1, 3, 5, 10, 20)

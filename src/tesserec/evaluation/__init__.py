@@ -1,0 +1,21 @@
+"""Honest numbers: metrics, intervals, paired tests, and what a reader must know to trust them."""
+
+from tesserec.evaluation.compare import Comparison, compare
+from tesserec.evaluation.leaks import find_leaks, too_good
+from tesserec.evaluation.report import METRICS, Report, Value, evaluate, load_report, with_facts
+from tesserec.evaluation.tasks import Marks, mark
+
+__all__ = [
+    "METRICS",
+    "Comparison",
+    "Marks",
+    "Report",
+    "Value",
+    "compare",
+    "evaluate",
+    "find_leaks",
+    "load_report",
+    "mark",
+    "too_good",
+    "with_facts",
+]

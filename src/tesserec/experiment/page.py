@@ -1,0 +1,253 @@
+"""report.html: what a run folder holds, as one page that loads nothing from elsewhere."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tesserec.core.files import read_json, write_text
+from tesserec.evaluation import Comparison, Report, Value, compare, load_report
+from tesserec.experiment import svg
+from tesserec.experiment.folders import RunFolder
+from tesserec.training.log import read_log
+
+HEADLINE = "ndcg@10"
+COLUMNS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "hit@10", "mrr@10", "coverage@10")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One evaluated run."""
+
+    folder: Path
+    report: Report
+    baseline: bool
+
+
+def write_page(folder: Path) -> Path:
+    """Write `report.html` from the files of a run folder: fitted, evaluated, or a whole study."""
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader("tesserec.experiment", "pages")
+    template = Environment(loader=loader, autoescape=True).get_template("report.html.j2")
+    path = folder / "report.html"
+    write_text(path, template.render(_contents(folder)))
+    return path
+
+
+def _contents(folder: Path) -> dict[str, Any]:
+    there = RunFolder(folder)
+    rows = _rows(folder)
+    found = _comparison(rows)
+    study = there.study
+    names = ", ".join(type(method).__name__ for method in study.all_methods())
+    contents: dict[str, Any] = {
+        "title": f"{names} on {Path(study.data).name or study.data}",
+        "subtitle": f"Run folder {folder.name}",
+        "summary": _summary(found),
+        "alarms": [row.report.facts["alarm"] for row in rows if "alarm" in row.report.facts],
+        "curves": _curves(folder),
+        "data": _data(folder),
+        "example": _json(folder / "example.json"),
+        "protocol": _protocol(there, rows),
+        "study": (folder / "study.toml").read_text(encoding="utf-8"),
+        "environment": json.dumps(_json(folder / "environment.json"), indent=2),
+        "version": version("tesserec"),
+        "rows": [],
+    }
+    if found is not None:
+        contents |= _results(rows, found)
+    return contents
+
+
+def _rows(folder: Path) -> list[Row]:
+    """Evaluated runs of this folder: the methods inside or itself, then the baselines."""
+    there = RunFolder(folder)
+    several = len(there.study.all_methods()) > 1
+    places = [run.path for run in there.runs] if several else [folder]
+    inside = RunFolder(folder / "baselines").runs
+    found = [(place, False) for place in places] + [(run.path, True) for run in inside]
+    return [
+        Row(place, load_report(place), baseline or load_report(place).name == "Popular")
+        for place, baseline in found
+        if (place / "requests.parquet").is_file()
+    ]
+
+
+def _comparison(rows: Sequence[Row]) -> Comparison | None:
+    return compare(*(row.report for row in rows)) if rows else None
+
+
+def _summary(found: Comparison | None) -> list[str]:
+    if found is None:
+        return ["Fitted, not yet evaluated: the test part is still closed."]
+    metric = HEADLINE if HEADLINE in found.metrics else found.metrics[0]
+    best = found.best(metric)
+    sentences = [f"{best} is best: {metric} {found.values[best][metric]}."]
+    others = found.ties_with_best(metric) - {best}
+    if others:
+        sentences.append(f"It cannot be told from {', '.join(sorted(others))} on these requests.")
+    return sentences
+
+
+def _results(rows: Sequence[Row], found: Comparison) -> dict[str, Any]:
+    metrics = [m for m in COLUMNS if m in found.metrics] or list(found.metrics[:7])
+    headline = HEADLINE if HEADLINE in found.metrics else metrics[0]
+    order = sorted(
+        zip(found.names, rows, strict=True), key=lambda pair: -found.values[pair[0]][headline].value
+    )
+    seeds = max(len(row.report.facts.get("seeds", [0])) for row in rows)
+    return {
+        "metrics": metrics,
+        "rows": [
+            {
+                "name": name,
+                "baseline": row.baseline,
+                "cells": [_cell(found, name, metric) for metric in metrics],
+                "seconds": _seconds(row.report.facts.get("fit_seconds")),
+            }
+            for name, row in order
+        ],
+        "baselines": any(row.baseline for row in rows),
+        "interval_note": f"over {seeds} seeds" if seeds > 1 else "from a bootstrap over requests",
+        "result_plots": _result_plots([(n, row.report) for n, row in order], headline),
+        "groups": _groups([(n, row.report) for n, row in order], headline),
+        "group_metric": headline,
+        "pairs": found.pairs,
+    }
+
+
+def _cell(found: Comparison, name: str, metric: str) -> dict[str, Any]:
+    value = found.values[name][metric]
+    tied = name in found.ties_with_best(metric) and len(found.names) > 1
+    return {**_shown(value), "best": name == found.best(metric), "tied": tied}
+
+
+def _shown(value: Value) -> dict[str, str]:
+    bounds = "" if math.isnan(value.low) else f"{value.low:.4f} to {value.high:.4f}"
+    return {"value": f"{value.value:.4f}", "bounds": bounds}
+
+
+def _result_plots(reports: Sequence[tuple[str, Report]], metric: str) -> list[dict[str, str]]:
+    rows = [(n, *_numbers(r.metrics[metric])) for n, r in reports]
+    plots = [{"title": f"{metric}, with intervals", "svg": svg.whiskers(rows, metric), "note": ""}]
+    shown = [(n, r) for n, r in reports if "popularity@10" in r.metrics]
+    if shown:
+        clouds = [
+            svg.Series(n, [(r.metrics["popularity@10"].value, r.metrics[metric].value)])
+            for n, r in shown
+        ]
+        axes = svg.Axes("mean training events of suggested items", metric, from_zero=True)
+        note = "Further left: less of what everybody gets. Higher: more often right."
+        plots.append(
+            {"title": "Accuracy against popularity", "svg": svg.scatter(clouds, axes), "note": note}
+        )
+    covered = [
+        (n, r.metrics["coverage@10"].value) for n, r in reports if "coverage@10" in r.metrics
+    ]
+    if covered:
+        title = "share of the catalogue that anybody is shown in ten"
+        plots.append(
+            {"title": "Coverage", "svg": svg.bars(covered, title, percent=True), "note": ""}
+        )
+    return plots
+
+
+def _groups(reports: Sequence[tuple[str, Report]], metric: str) -> dict[str, Any] | None:
+    names = [n for n, g in reports[0][1].groups.items() if metric in g["metrics"]]
+    if not names:
+        return None
+    best = {
+        group: max(r.groups[group]["metrics"][metric].value for _, r in reports) for group in names
+    }
+    rows = []
+    for name, report in reports:
+        values = [report.groups[group]["metrics"][metric] for group in names]
+        cells = [
+            {**_shown(value), "best": 0 < value.value == best[group]}
+            for group, value in zip(names, values, strict=True)
+        ]
+        rows.append({"name": name, "cells": cells})
+    heads = [{"name": n, "requests": f"{reports[0][1].groups[n]['requests']:,}"} for n in names]
+    return {"heads": heads, "rows": rows}
+
+
+def _curves(folder: Path) -> list[dict[str, str]]:
+    """Loss and validation metric by epoch of every run below that was trained."""
+    losses, values, metric = [], [], ""
+    for place in _trained(folder):
+        events = read_log(place)
+        name = place.name if place != folder else "this run"
+        epochs = {e["epoch"]: float(e["loss"]) for e in events if e["event"] == "epoch"}
+        checks = [e for e in events if e["event"] == "validation"]
+        if len(epochs) > 1:
+            first = abs(next(iter(epochs.values()))) or 1.0
+            losses.append(svg.Series(name, [(e, v / first) for e, v in sorted(epochs.items())]))
+        if checks:
+            metric = next(n for n in checks[0] if "@" in n)
+            points = {e["epoch"]: float(e[metric]) for e in checks if metric in e}
+            values.append(svg.Series(name, sorted(points.items())))
+    plots = []
+    if values:
+        axes = svg.Axes("epoch", f"validation {metric}", from_zero=True)
+        plots.append({"title": "Validation", "svg": svg.lines(values, axes), "note": ""})
+    if losses:
+        axes = svg.Axes("epoch", "loss / first loss", from_zero=True)
+        note = "Losses of different methods are not comparable; each starts at 1."
+        plots.append({"title": "Loss", "svg": svg.lines(losses, axes), "note": note})
+    return plots
+
+
+def _trained(folder: Path) -> list[Path]:
+    return sorted({path.parent for path in folder.rglob("log.jsonl")})
+
+
+def _data(folder: Path) -> dict[str, Any] | None:
+    facts = _json(folder / "data.json")
+    if not facts:
+        return None
+    plots = []
+    if facts.get("long_tail"):
+        axes = svg.Axes("share of items, most chosen first", "share of events", from_zero=True)
+        note = "The steeper the start, the longer the tail."
+        curve = svg.area(svg.Series("items", facts["long_tail"]), axes)
+        plots.append({"title": "Long tail", "svg": curve, "note": note})
+    if facts.get("over_time"):
+        axes = svg.Axes(facts["time_unit"], "events", from_zero=True)
+        curve = svg.area(svg.Series("events", facts["over_time"]), axes)
+        plots.append({"title": "Events over time", "svg": curve, "note": facts["time_note"]})
+    return {**facts, "plots": plots}
+
+
+def _protocol(there: RunFolder, rows: Sequence[Row]) -> list[str]:
+    lines = []
+    study = there.study
+    if study.split is not None:
+        fields = {n: v for n, v in study.split.to_dict().items() if n != "kind"}
+        told = ", ".join(f"{n} {v}" for n, v in fields.items())
+        lines.append(f"Split {type(study.split).__name__}: {told}.")
+    if rows:
+        lines += [line[0].upper() + line[1:] for line in rows[0].report.protocol()]
+    lines.append(f"Seeds {', '.join(map(str, study.seeds))}; data {study.fingerprint}.")
+    if study.notes:
+        lines.append(study.notes)
+    return list(_once(lines))
+
+
+def _once(lines: Iterable[str]) -> Iterable[str]:
+    return dict.fromkeys(lines)
+
+
+def _numbers(value: Value) -> tuple[float, float, float]:
+    return value.value, value.low, value.high
+
+
+def _seconds(value: Any) -> str:
+    return "" if value is None else f"{value:.1f} s"
+
+
+def _json(path: Path) -> Any:
+    return read_json(path) if path.is_file() else None

@@ -1,0 +1,72 @@
+"""From a study to what a method learns from: data, split, content."""
+
+from dataclasses import dataclass, replace
+
+from tesserec.content import TfidfSVD, encoded, text_columns
+from tesserec.core import Dataset, Progress, Silent, Split
+from tesserec.core.errors import BadData, NoContent
+from tesserec.data.reading import read
+from tesserec.data.splits import default_split
+from tesserec.experiment.study import Study
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study with nothing left open, its data, and the split with content in its catalogue."""
+
+    study: Study
+    data: Dataset
+    split: Split
+
+
+def prepare(study: Study, progress: Progress | None = None, content: bool = True) -> Prepared:
+    """Read, split and encode what a study names; what it left open is decided and said.
+
+    Raises `BadData` when the data are not those the study was made with.
+    """
+    progress = progress or Silent()
+    data = read(study.data)
+    if study.fingerprint is not None and study.fingerprint != data.fingerprint:
+        raise BadData(
+            f"{study.data} has changed since this study: {data.fingerprint} instead of "
+            f"{study.fingerprint}.",
+            "Fit again, or bring the old data back.",
+        )
+    splitter = study.split
+    if splitter is None:
+        splitter = default_split(data)
+        progress.say(f"split: {type(splitter).__name__} (chosen from what the data have)")
+    split = splitter.split(data)
+    study = study.changed({"split": splitter, "fingerprint": data.fingerprint})
+    if content:
+        study, split = _with_content(study, data, split, progress)
+    return Prepared(study, data, split)
+
+
+def _with_content(
+    study: Study, data: Dataset, split: Split, progress: Progress
+) -> tuple[Study, Split]:
+    """Encode contents on the training part; texts by default where a method needs vectors."""
+    encoders = study.content
+    if encoders is None:
+        encoders = _default_encoders(study, data)
+        if encoders:
+            progress.say(f"content: TF-IDF and SVD of {data.name}'s texts")
+    train = split.train
+    for encoder in encoders:
+        train = encoded(train, encoder)
+    return study.changed({"content": encoders}), replace(split, train=train)
+
+
+def _default_encoders(study: Study, data: Dataset) -> tuple[TfidfSVD, ...]:
+    items = data.catalog.items
+    needy = [type(m).__name__ for m in study.all_methods() if "vectors" in m.needs]
+    if not needy or items.vectors:
+        return ()
+    columns = text_columns(items.features)
+    if not columns:
+        raise NoContent(
+            f"{needy[0]} reads item vectors, and {data.name} has neither vectors nor texts.",
+            "Import vectors or a title column, or choose a method that needs none.",
+        )
+    return (TfidfSVD(columns=(columns[0],)),)

@@ -1,0 +1,163 @@
+"""Fit and evaluate what a study names, into a run folder that can be sent to a colleague."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
+from tesserec.core.errors import BadRequest
+from tesserec.core.files import replacing_folder, write_json
+from tesserec.evaluation import Report, evaluate, load_report, mark, too_good, with_facts
+from tesserec.evaluation import metrics as measures
+from tesserec.experiment.environment import environment, peak_memory
+from tesserec.experiment.folders import RunFolder
+from tesserec.experiment.preparing import Prepared
+from tesserec.experiment.table import over_seeds
+from tesserec.recommenders import save
+
+WATCHED = "ndcg@10"  # chooses between models whose method does not say otherwise
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and how fast a study runs; never what."""
+
+    device: str = "auto"
+    precision: Any = "auto"
+    compile: bool = False
+    resume: bool = False
+    tensorboard: bool = False
+    checkpoint_minutes: float = 2.0
+    progress: Progress = field(default_factory=Silent)
+
+
+def start(folder: Path, prepared: Prepared, options: Options) -> None:
+    """Write what is about to run. Raises `BadRequest` for a folder that holds another run."""
+    there = RunFolder(folder)
+    if folder.exists() and any(folder.iterdir()) and not options.resume:
+        raise BadRequest(
+            f"{folder} is not empty.", "Choose another --out, or go on with it: --resume."
+        )
+    if options.resume and (folder / "study.toml").is_file() and there.study != prepared.study:
+        raise BadRequest(
+            f"{folder} holds a run of another study.", "Choose another --out, or drop --resume."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared.study.write(folder / "study.toml")
+    write_json(folder / "environment.json", environment())
+
+
+def fit(
+    prepared: Prepared, method: Method, folder: Path, seed: int, options: Options
+) -> Answering | None:
+    """Fit one method with one seed into a folder; None where that was done before."""
+    alone = replace(prepared, study=prepared.study.changed({"method": method, "methods": ()}))
+    alone = replace(alone, study=alone.study.changed({"seeds": (seed,)}))
+    start(folder, alone, options)
+    if options.resume and RunFolder(folder).is_fitted:
+        options.progress.say(f"{folder} is already fitted")
+        return None
+    run = Run(
+        seed=seed,
+        folder=folder,
+        valid=prepared.split.valid,
+        device=options.device,
+        precision=options.precision,
+        compile=options.compile,
+        resume=options.resume,
+        tensorboard=options.tensorboard,
+        checkpoint_minutes=options.checkpoint_minutes,
+        progress=options.progress,
+    )
+    began = time.perf_counter()
+    recommender = method.fit(prepared.split.train, run)
+    seconds = time.perf_counter() - began
+    save(recommender, folder / "model")
+    watched = measures_of(method)
+    facts = {
+        "fit_seconds": round(seconds, 3),
+        "peak_memory_bytes": peak_memory(),
+        "watched": watched,
+        "valid": _valid(recommender, prepared.split.valid, watched),
+    }
+    write_json(folder / "metrics.json", {"method": method.to_dict(), "seed": seed, "facts": facts})
+    return recommender
+
+
+def measures_of(method: Method) -> str:
+    """The metric a method is chosen by: its schedule's, or the usual one."""
+    schedule = getattr(method, "schedule", None)
+    return str(getattr(schedule, "metric", WATCHED))
+
+
+def evaluate_run(
+    folder: Path, prepared: Prepared, metrics: Sequence[str], options: Options
+) -> Report:
+    """Open the test part for a fitted run, and for every run inside; `metrics.json` is renewed."""
+    there = RunFolder(folder)
+    inside = [run for run in there.runs if run.study.method == there.study.method]
+    if inside:
+        reports = [evaluate_run(run.path, prepared, metrics, options) for run in inside]
+        report = over_seeds(reports)
+    else:
+        report = _evaluate_one(there, prepared, metrics, options)
+    report.save(folder)
+    return report
+
+
+def _evaluate_one(
+    there: RunFolder, prepared: Prepared, metrics: Sequence[str], options: Options
+) -> Report:
+    before = there.facts
+    recommender = there.model()
+    test = prepared.split.test
+    test.seal.opened = int(before.get("opened", 0))
+    wanted = list(metrics)
+    if any(metric.name == "ild" for metric in measures.parse(wanted)):
+        recommender = replace(recommender, catalog=prepared.split.train.catalog)  # type: ignore[type-var]
+    report = evaluate(recommender, test, wanted, progress=options.progress)
+    alarm = too_good(report, len(recommender.catalog.items))
+    if alarm:
+        options.progress.say(f"warning: {alarm}")
+    facts = {**before.get("facts", {}), **({"alarm": alarm} if alarm else {})}
+    return replace(with_facts(report, **facts), seed=before.get("seed"))
+
+
+def fit_seeds(
+    prepared: Prepared, method: Method, folder: Path, seeds: Sequence[int], options: Options
+) -> None:
+    """Fit a method with each seed: into the folder itself, or `seed-<n>` folders for several."""
+    if len(seeds) == 1:
+        fit(prepared, method, folder, seeds[0], options)
+        return
+    whole = replace(prepared, study=prepared.study.changed({"method": method, "methods": ()}))
+    start(folder, whole, options)
+    for seed in seeds:
+        options.progress.say(f"seed {seed}")
+        fit(prepared, method, folder / f"seed-{seed}", seed, options)
+    crown(folder)
+
+
+def crown(folder: Path) -> RunFolder:
+    """Put a copy of the model that validated best into `model/`; returns the run it is from."""
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    best = RunFolder(folder).best()
+    with replacing_folder(folder / "model", manifest=False) as aside:
+        shutil.copytree(best.path / "model", aside, dirs_exist_ok=True)
+    return best
+
+
+def reports_in(folder: Path) -> list[Report]:
+    """The reports of a run folder: its own, or those of the methods inside."""
+    there = RunFolder(folder)
+    if len(there.study.all_methods()) == 1 and (folder / "requests.parquet").is_file():
+        return [load_report(folder)]
+    inside = [run for run in there.runs if (run.path / "requests.parquet").is_file()]
+    return [load_report(run.path) for run in inside] or [load_report(folder)]
+
+
+def _valid(recommender: Answering, valid: Holdout | None, metric: str) -> float | None:
+    return None if valid is None else mark(recommender, valid, [metric])[metric]
