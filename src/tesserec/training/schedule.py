@@ -11,7 +11,7 @@ from torch import nn
 
 from tesserec.core import Spec
 from tesserec.core.errors import BadSpec
-from tesserec.evaluate.metrics import parse
+from tesserec.evaluation.metrics import parse
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
