@@ -38,7 +38,8 @@ def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
         raise BadRequest("This recommender does not know its method.", "Save what `fit` returned.")
     weights = _plain(recommender.network.state_dict())
     tables, same = _apart(recommender.tables(), weights)
-    with replacing_folder(folder) as aside:
+    needs = sum(one.numel() * one.element_size() for one in [*weights.values(), *tables.values()])
+    with replacing_folder(folder, needs=needs) as aside:
         _write_json(aside / "method.json", {"version": VERSION, **method.to_dict()})
         save_file(weights, aside / "weights.safetensors")
         (aside / "index").mkdir()

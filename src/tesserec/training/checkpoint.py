@@ -57,7 +57,8 @@ class Checkpoints:
         facts = {"position": asdict(position), "groups": groups, "key": self.key}
         facts["scaler"] = state.scaler.state_dict()
         newest = self.folder / f"step-{position.step:010d}"
-        with replacing_folder(newest) as aside:
+        needs = sum(one.numel() * one.element_size() for one in tensors.values())
+        with replacing_folder(newest, needs=needs) as aside:
             save_file(_apart(tensors), aside / "state.safetensors")
             (aside / "state.json").write_text(json.dumps(facts))
         # Later ones were damaged, and passed over; what is hidden was cut short by a kill.

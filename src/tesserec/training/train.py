@@ -37,7 +37,7 @@ def train(
     checkpoint belongs to. Raises `NotFinite` within a step of the first NaN or infinite loss.
     """
     folder = run.folder if processes()[0] == 0 else None
-    with run.seeded("training"), logging(folder, run.tensorboard) as log:
+    with run.seeded("training"), logging(folder, run.tensorboard, run.resume) as log:
         loop = _Loop.begin(network, epochs, schedule, run, key, log)
         run.progress.start(title, schedule.epochs * len(epochs))
         run.progress.advance(loop.position.step, {})
