@@ -1,6 +1,6 @@
 """Make the shipped sample from the folder `online-retail` below TESSEREC_DATA.
 
-    TESSEREC_DATA=... python scripts/make_sample.py
+TESSEREC_DATA=... python scripts/make_sample.py
 """
 
 import os
