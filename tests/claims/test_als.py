@@ -1,9 +1,9 @@
 """ALS's claims (Hu, Koren and Volinsky, ICDM 2008; Takacs et al., RecSys 2011)."""
 
 import pytest
-from harness import check_claim, reached, real
 
 import tesserec as tr
+from claims.harness import check_claim, reached, real
 from tesserec.core import Split
 
 pytestmark = pytest.mark.claims

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from harness import check_claim, reached, real
 
 import tesserec as tr
+from claims.harness import check_claim, reached, real
 from tesserec.core import Method, Run, Split
 from tesserec.parts import negatives
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from harness import check_claim, reached, real
 
 import tesserec as tr
+from claims.harness import check_claim, reached, real
 from tesserec.core import Run, Split
 from tesserec.evaluation import mark
 from tesserec.parts.graphs import gram

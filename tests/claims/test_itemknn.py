@@ -1,9 +1,9 @@
 """ItemKNN's claims (Sarwar et al., WWW 2001; Deshpande and Karypis, TOIS 2004)."""
 
 import pytest
-from harness import check_claim, reached, real
 
 import tesserec as tr
+from claims.harness import check_claim, reached, real
 from tesserec.core import Split
 
 pytestmark = pytest.mark.claims

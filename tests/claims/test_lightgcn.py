@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from harness import check_claim, reached, real
 
 import tesserec as tr
+from claims.harness import check_claim, reached, real
 from tesserec.core import Split
 from tesserec.parts.graphs import bipartite, propagate
 

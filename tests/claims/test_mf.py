@@ -1,9 +1,9 @@
 """Claims about matrix factorisation and its objectives (cards lightgcn-bprmf, psl)."""
 
 import pytest
-from harness import check_claim, reached, real
 
 import tesserec as tr
+from claims.harness import check_claim, reached, real
 from tesserec.core import Method, Split
 
 pytestmark = pytest.mark.claims

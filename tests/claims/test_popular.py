@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from harness import check_claim, real
 
 import tesserec as tr
+from claims.harness import check_claim, real
 from tesserec.core import Run, Split
 from tesserec.evaluation import mark
 

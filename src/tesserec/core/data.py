@@ -57,8 +57,8 @@ class Entities:
     def names(self, rows: Tensor) -> list[Any]:
         """Raw ids of row numbers, None for -1."""
         known = rows.reshape(-1)
-        found = self.ids.gather(known.clamp(min=0).numpy()).to_list() if len(self) else []
-        return [one if row >= 0 else None for one, row in zip(found, known.tolist(), strict=True)]
+        met = iter(self.ids.gather(known[known >= 0].numpy()).to_list())
+        return [next(met) if row >= 0 else None for row in known.tolist()]
 
     @cached_property
     def _by_text(self) -> pl.DataFrame:
@@ -171,14 +171,16 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of ids, events, features and vectors: equal data, equal fingerprint."""
-        digest = hashlib.sha256()
-        for frame in [self.interactions.frame, *_tables(self.catalog)]:
+        digest = hashlib.sha256(self.interactions.clock.encode())
+        # Each table and column begins with its name, so that none is mistaken for its neighbour.
+        for title, frame in [("events", self.interactions.frame), *_tables(self.catalog)]:
+            digest.update(f"\n{title}".encode())
             for column in sorted(frame.columns):
-                digest.update(column.encode())
+                digest.update(f"\n{column}:".encode())
                 _add(digest, frame[column])
-        for entities in (self.catalog.items, self.catalog.users):
+        for title, entities in (("items", self.catalog.items), ("users", self.catalog.users)):
             for name, table in sorted(entities.vectors.items()):
-                digest.update(name.encode())
+                digest.update(f"\n{title}.{name} {list(table.shape)}:".encode())
                 digest.update(table.contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
@@ -216,15 +218,14 @@ class Dataset:
         return replace(self, interactions=replace(self.interactions, frame=empty))
 
 
-def _tables(catalog: Catalog) -> list[pl.DataFrame]:
-    kinds = [
-        catalog.items,
-        catalog.users,
-        *(catalog.others[name] for name in sorted(catalog.others)),
-    ]
-    ids = [pl.DataFrame({"id": kind.ids}) for kind in kinds]
-    relations = [catalog.relations[name].frame for name in sorted(catalog.relations)]
-    return [*ids, *(kind.features for kind in kinds), *relations]
+def _tables(catalog: Catalog) -> list[tuple[str, pl.DataFrame]]:
+    """Everything of a catalogue but the vectors, each table with its title."""
+    kinds = {"items": catalog.items, "users": catalog.users, **catalog.others}
+    tables = []
+    for name, kind in sorted(kinds.items()):
+        tables += [(name, pl.DataFrame({"id": kind.ids})), (f"{name} features", kind.features)]
+    linked = sorted(catalog.relations.items())
+    return tables + [(f"{name}: {r.head} to {r.tail}", r.frame) for name, r in linked]
 
 
 def _add(digest: "hashlib._Hash", column: pl.Series) -> None:

@@ -1,5 +1,6 @@
 """Files that are whole or not there: written aside, synced, renamed; folders with checksums."""
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tesserec.core.errors import BadData, DamagedFile, DiskFull
+from tesserec.core.errors import BadData, BadRequest, DamagedFile, DiskFull
 
 MANIFEST = "manifest.json"
 
@@ -20,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _room(path):
+    with room(path):
         try:
             yield aside
             _sync(aside)
@@ -31,12 +32,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(folder: Path, manifest: bool = True) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder`, with checksums of all its files."""
+def replacing_folder(folder: Path, manifest: bool = True, mark: str = MANIFEST) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder`, with checksums of all its files.
+
+    A folder without the file `mark` was not written here, and whatever it holds is not thrown
+    away: raises `BadRequest` unless it is empty.
+    """
+    if folder.exists() and not (folder / mark).is_file() and not _is_empty(folder):
+        raise BadRequest(f"{folder} holds other things and would be lost.", "Name a new folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    with _room(folder):
+    with room(folder):
         try:
             aside.mkdir()
             yield aside
@@ -94,10 +101,9 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     manifest = read_json(path)
     try:
-        files, own = manifest["files"], manifest["digest"]
-        if own == _text_digest(files) and all(len(entry) == 2 for entry in files.values()):
+        if path.read_text(encoding="utf-8") == _manifest_text(manifest["files"]):
             return dict(manifest)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError):
         pass
     raise DamagedFile(f"{path} was changed after it was written.", _AGAIN)
 
@@ -105,12 +111,13 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
 def _write_manifest(folder: Path) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {p.relative_to(folder).as_posix(): [p.stat().st_size, _digest(p)] for p in paths}
-    text = json.dumps({"files": files, "digest": _text_digest(files)}, indent=1)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_text(_manifest_text(files), encoding="utf-8")
 
 
-def _text_digest(files: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+def _manifest_text(files: dict[str, Any]) -> str:
+    """A manifest that vouches for itself: every byte follows from the list of files."""
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    return json.dumps({"files": files, "digest": digest}, indent=1)
 
 
 def _digest(path: Path) -> str:
@@ -119,13 +126,31 @@ def _digest(path: Path) -> str:
 
 
 def _swap(new: Path, folder: Path) -> None:
-    """Put `new` in the place of `folder`; a kill in between leaves one of the two whole."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
+    """Put `new` in the place of `folder`; what was there is thrown away."""
+    if not folder.exists():
+        os.rename(new, folder)
+    elif not _exchange(new, folder):
+        # A kill between these two leaves the old folder aside, whole.
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        shutil.rmtree(old, ignore_errors=True)
         os.rename(folder, old)
-    os.rename(new, folder)
+        os.rename(new, folder)
+        shutil.rmtree(old, ignore_errors=True)
     _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, so that no kill leaves a gap; False where none can."""
+    try:
+        rename = ctypes.CDLL(None).renameat2  # Linux
+    except (AttributeError, OSError, TypeError):
+        return False
+    here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(rename(here, os.fsencode(one), here, os.fsencode(other), both) == 0)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _sync(path: Path) -> None:
@@ -137,18 +162,28 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _room(path: Path) -> Iterator[None]:
+def room(path: Path) -> Iterator[None]:
     """Say plainly that the disk is full."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _is_full(error):
             raise
-        free = shutil.disk_usage(path.parent).free
+        free = shutil.disk_usage(path.parent).free  # what was begun is gone by now
         raise DiskFull(
-            f"No room to write {path}: {free:,} bytes are free.",
+            f"No room to write {path}: it needs more than the {free:,} bytes that are free.",
             "Free some space and run the command again; what was there before is whole.",
         ) from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether a disk or a quota is used up, in the words of the system or of a library."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in full
+    # safetensors and polars quote the system; numpy only counts what it could not write.
+    words = [*(f"(os error {number})" for number in full), "requested and"]
+    return any(word in str(error) for word in words)
 
 
 def newest_whole(folders: list[Path], use: Callable[[Path], Any]) -> Any:

@@ -6,6 +6,7 @@ outside join through an entry point in the group `tesserec` whose value is a pac
 
 import importlib
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Entry:
 
 
 def find(name: str, wanted: "type[Spec] | None" = None) -> Any:
-    """The class called `name` (any case), which must be a kind of `wanted`.
+    """The class called `name` (any case), which must be a concrete kind of `wanted`.
 
     Raises `BadSpec` with the nearest known name.
     """
@@ -50,7 +51,7 @@ def find(name: str, wanted: "type[Spec] | None" = None) -> Any:
     by_case = {known.lower(): entry for known, entry in catalogue().items()}
     entry = by_case.get(str(name).lower())
     found = entry.load() if entry else _live(str(name))
-    if wanted is not None and (found is None or not issubclass(found, wanted)):
+    if wanted is not None and not _is_one(found, wanted):
         names = [one.name for one in kinds_of(wanted.__name__)]
         raise BadSpec(f"There is no {wanted.__name__} called {name!r}{nearest(str(name), names)}.")
     if found is None:
@@ -79,27 +80,34 @@ def kinds_of(base: str) -> list[Entry]:
 @cache
 def catalogue() -> Mapping[str, Entry]:
     """Every class that derives from Spec, by name. A name that is used twice is an error."""
-    packages = ["tesserec", *(point.value for point in entry_points(group="tesserec"))]
+    named = (point.value for point in entry_points(group="tesserec"))
+    packages = dict.fromkeys(["tesserec", *named])  # each once
     written: dict[str, list[Entry]] = {}
     for package in packages:
         for entry in _scan(package):
             written.setdefault(entry.name, []).append(entry)
     specs: dict[str, Entry] = {}
+    taken: dict[str, Entry] = {}  # by the name in lower case, as kinds are found in any case
     waiting = {"Spec"}
     while waiting:
         base = waiting.pop()
         for entries in written.values():
             for entry in entries:
                 if base in entry.bases and specs.get(entry.name) is not entry:
-                    if entry.name in specs:
-                        there = specs[entry.name].module
+                    there = taken.setdefault(entry.name.lower(), entry)
+                    if there is not entry:
                         raise BadSpec(
-                            f"Two classes are called {entry.name}: {there} and {entry.module}.",
+                            f"Two classes are called {entry.name}: "
+                            f"{there.module} and {entry.module}.",
                             "Rename one; a kind must mean one thing.",
                         )
                     specs[entry.name] = entry
                     waiting.add(entry.name)
     return specs
+
+
+def _is_one(found: Any, wanted: "type[Spec]") -> bool:
+    return found is not None and issubclass(found, wanted) and not inspect.isabstract(found)
 
 
 def _live(name: str) -> Any:

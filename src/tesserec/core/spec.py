@@ -67,6 +67,9 @@ class Spec(BaseModel):
     def _read_tables(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
+        kind = str(values.get("kind", cls.__name__))
+        if kind.lower() != cls.__name__.lower():
+            raise BadSpec(f"A {cls.__name__} is not a {kind}.", "Leave out kind, or correct it.")
         values = {name: value for name, value in values.items() if name != "kind"}
         for name, value in values.items():
             field = cls.model_fields.get(name)

@@ -39,11 +39,10 @@ def write(
     """Write a dataset, whole or not at all.
 
     `more` goes into `dataset.json` (protocol, source); `extras` are further parquet files by
-    their path in the folder. Raises `BadData` rather than replace a folder that is no dataset.
+    their path in the folder. Raises `BadRequest` rather than replace what is no dataset.
     """
     catalog = data.catalog
-    _refuse_foreign(folder)
-    with replacing_folder(folder, manifest=False) as aside:
+    with replacing_folder(folder, manifest=False, mark="dataset.json") as aside:
         _write_entities(catalog.items, aside / "items.parquet")
         _write_entities(catalog.users, aside / "users.parquet")
         for name, entities in catalog.others.items():
@@ -174,14 +173,6 @@ def _with_kinds(frame: pl.DataFrame, kinds: list[str]) -> pl.DataFrame:
     if not kinds:
         return frame
     return frame.with_columns(kind=pl.col("kind").cast(pl.String).cast(pl.Enum(kinds)))
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Nobody's files are replaced but a dataset's own."""
-    if folder.is_file():
-        raise BadData(f"{folder} is a file.", "Name a folder to write to.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "dataset.json").is_file():
-        raise BadData(f"{folder} holds files that are no dataset.", "Write to another folder.")
 
 
 def _below(folder: Path, name: str) -> Path:

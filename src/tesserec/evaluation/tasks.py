@@ -35,7 +35,7 @@ class Marks:
 def mark(
     recommender: Recommender,
     holdout: Holdout,
-    metrics: Sequence[str],
+    metrics: Sequence[str] | str,
     progress: Progress | None = None,
     block: int = 4096,
 ) -> Marks:
@@ -44,7 +44,7 @@ def mark(
     Raises `CannotAnswer` when a metric looks at scores and the recommender gives none.
     """
     began = time.perf_counter()
-    wanted = measures.parse(list(metrics))
+    wanted = measures.parse(metrics)
     deepest = max((metric.k for metric in wanted), default=1) or 1
     answers = _ask(recommender, holdout, deepest, progress or Silent(), block)
     each: dict[str, Floats] = {}
@@ -146,7 +146,8 @@ def _marks_of_logged(recommender: Scorer, holdout: Holdout, names: set[str]) -> 
             [measures.auc(s[t], y[t]) for s, y, t in zip(scores, labels, there, strict=True)]
         )
         usable = ~np.isnan(own)  # a request needs a positive and a negative
-        found["gauc"] = float(np.average(own[usable], weights=there.sum(1)[usable]))
+        sizes = np.where(usable, there.sum(1), 0)
+        found["gauc"] = float(np.nan_to_num(own) @ sizes / sizes.sum()) if usable.any() else np.nan
     return found
 
 
@@ -161,11 +162,11 @@ def _auc_over_catalogue(
     for start in range(0, len(holdout), block):
         part = holdout[slice(start, start + block)]
         scores = recommender.score(part.requests, everything.expand(len(part), -1)).double()
-        hidden = torch.zeros(len(part), dtype=torch.int64)
+        # What cannot be answered scores lowest, but above what must not be.
+        scores = scores.nan_to_num(nan=torch.finfo(scores.dtype).min)
         if part.requests.exclude is not None:
-            rows, items = part.requests.exclude.pairs()
-            scores[rows, items] = -torch.inf
-            hidden = (scores == -torch.inf).sum(1)
+            scores[part.requests.exclude.pairs()] = -torch.inf
+        hidden = (scores == -torch.inf).sum(1)
         truth = part.truth.padded(fill=-1)
         own = scores.gather(1, truth.clamp(min=0))
         ordered = scores.sort(1).values

@@ -89,11 +89,12 @@ class Shared(Negatives):
 
 
 class InBatch(Negatives):
-    """The positives of the other examples; that popular ones come more often is corrected for."""
+    """The positives of the other examples, with the chance of each among all distinct pairs."""
 
     def over(self, data: Dataset) -> Draw:
         positives = data.positives
-        chance = data.popularity.clamp(min=1).double() / max(len(data.interactions), 1)
+        times = torch.bincount(positives.values, minlength=len(data.catalog.items))
+        chance = times.clamp(min=1).double() / max(len(positives.values), 1)
         log_chance = chance.log().float()
 
         def draw(users: Tensor, chosen: Tensor, _: int, __: torch.Generator) -> Drawn:

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Entities, Interactions, Method
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
@@ -66,6 +66,7 @@ def load(folder: Path | str) -> Answering:
     with torch.device("meta"):
         network = method.network(Dataset(catalog, Interactions(nobody)))
     weights = load_file(folder / "weights.safetensors")
+    _lengthen_memories(network, weights)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
@@ -83,6 +84,14 @@ def _model_folder(folder: Path) -> Path:
     raise BadData(
         f"{folder} holds no model.", "Name a folder that `tesserec fit` or `tr.save` has written."
     )
+
+
+def _lengthen_memories(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """What a network remembers of each event is empty without events: make it as long as it was."""
+    for name, buffer in list(network.named_buffers()):
+        if name in weights and not buffer.numel():
+            owner, _, own = name.rpartition(".")
+            setattr(network.get_submodule(owner), own, torch.empty_like(weights[name]))
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

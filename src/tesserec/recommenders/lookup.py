@@ -33,7 +33,8 @@ class LookupRecommender(Answerer):
         if self.stored is not None:
             return self.stored
         with torch.inference_mode():
-            users, items = cast(Callable[[], tuple[Tensor, Tensor]], self.network.vectors)()
+            made = cast(Callable[[], tuple[Tensor, Tensor]], self.network.vectors)()
+            users, items = made[0].detach(), made[1].detach()  # they may be parameters themselves
             known = getattr(self.network, "known", torch.ones(len(users), dtype=torch.bool))
             average = users[known].mean(0) if known.any() else users.new_zeros(users.shape[1])
         return {"users": users, "items": items, "average": average, "known": known}

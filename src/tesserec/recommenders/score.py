@@ -27,14 +27,17 @@ class ScoreRecommender(Answerer):
         with torch.inference_mode():
             if requests.candidates is not None:
                 return rank_candidates(self.score(requests, requests.candidates), requests, k)
-            parts = [rank_scores(self._all(part), part, k) for part in self._cut(requests)]
+            blocks = (requests[block] for block in self._blocks(len(requests)))
+            parts = [rank_scores(self._all(part), part, k) for part in blocks]
         return Recommendations.joined(parts) if parts else nothing(0, k)
 
     def score(self, requests: Requests, items: Tensor) -> Tensor:
         """[B, C] -> [B, C]; -inf beside -1."""
         with torch.inference_mode():
-            parts = [self._all(part).cpu() for part in self._cut(requests)]
-            scores = torch.cat(parts).gather(1, items.clamp(min=0)) if parts else items.float()
+            scores = torch.full(items.shape, -torch.inf)
+            for block in self._blocks(len(requests)):
+                whole = self._all(requests[block]).cpu()
+                scores[block] = whole.gather(1, items[block].clamp(min=0))
         return torch.where(items >= 0, scores, -torch.inf)
 
     def similar(self, items: Tensor, k: int) -> Recommendations:
@@ -65,7 +68,7 @@ class ScoreRecommender(Answerer):
     def _all(self, requests: Requests) -> Tensor:
         return cast(ScoreAll, self.network.score_all)(requests)
 
-    def _cut(self, requests: Requests) -> list[Requests]:
-        """Blocks whose scores take at most 64 MB."""
+    def _blocks(self, count: int) -> list[slice]:
+        """Requests whose scores take at most 64 MB."""
         size = max(1, 2**24 // max(len(self.catalog.items), 1))
-        return [requests[slice(at, at + size)] for at in range(0, len(requests), size)]
+        return [slice(at, at + size) for at in range(0, count, size)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tesserec.core import Ragged, Recommendations, Requests
+from tesserec.core.errors import BadRequest
 from tesserec.core.parallel import even, in_parallel
 
 TILE = 4096  # items whose scores are held at once
@@ -18,6 +19,7 @@ BLOCK = 1024  # requests ranked at once
 
 def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k items with the largest inner product: [B, D] x [I, D] -> [B, k]"""
+    _check(k)
     parts = []
     for start in range(0, len(queries), BLOCK):
         block = slice(start, start + BLOCK)
@@ -33,6 +35,7 @@ def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) ->
 
 def rank_scores(scores: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k items with the largest score: [B, I] -> [B, k]; items that score -inf are left out."""
+    _check(k)
     if scores.device.type != "cpu":
         return _rank_by_torch(scores, requests, k)
     best = _Best(len(scores), k, requests)
@@ -43,11 +46,13 @@ def rank_scores(scores: Tensor, requests: Requests, k: int) -> Recommendations:
 
 def rank_candidates(scores: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k best of `requests.candidates`, which score like this: [B, C] -> [B, k]"""
+    _check(k)
     candidates = requests.candidates
     assert candidates is not None
-    usable = _usable(candidates, requests)
+    usable = _usable(candidates, requests) & ~scores.cpu().isnan()
     ordered, order = torch.where(usable, candidates, torch.iinfo(torch.int64).max).sort(1)
     scores = torch.where(usable, scores.cpu(), -torch.inf).gather(1, order)
+    scores[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = -torch.inf  # named twice, answered once
     scores, place = scores.sort(dim=1, descending=True, stable=True)
     items = torch.where(scores > -torch.inf, ordered.gather(1, place), -1)
     return _padded(items[:, :k], scores[:, :k], k)
@@ -58,12 +63,18 @@ def nothing(count: int, k: int) -> Recommendations:
     return Recommendations(torch.full((count, k), -1), torch.full((count, k), -torch.inf))
 
 
+def _check(k: int) -> None:
+    if k < 1:
+        raise BadRequest(f"k = {k} answers were asked for.", "Ask for one or more.")
+
+
 def _rank_by_torch(scores: Tensor, requests: Requests, k: int) -> Recommendations:
     """The same on any device: a stable sort keeps equal scores in the order of rows."""
     scores = scores.float().clone()
     if requests.exclude is not None:
-        rows, items = (one.to(scores.device) for one in requests.exclude.pairs())
-        scores[rows, items] = -torch.inf
+        rows, items = requests.exclude.pairs()
+        there = items >= 0
+        scores[rows[there].to(scores.device), items[there].to(scores.device)] = -torch.inf
     if requests.allowed is not None:
         scores[:, ~requests.allowed.to(scores.device)] = -torch.inf
     scores = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
@@ -79,7 +90,7 @@ def _usable(candidates: Tensor, requests: Requests) -> Tensor:
         rows, items = requests.exclude.pairs()
         width = 1 + int(torch.cat([candidates.reshape(-1), items]).max())
         asked = torch.arange(len(candidates))[:, None] * width + candidates
-        usable &= ~torch.isin(asked, rows * width + items)
+        usable &= ~torch.isin(asked, (rows * width + items)[items >= 0])
     if requests.allowed is not None:
         usable &= requests.allowed[candidates.clamp(min=0)]
     return usable
@@ -126,7 +137,8 @@ def _keep_best(  # type: ignore[no-untyped-def]
     for r in range(first, last):
         place = at[r]
         while place < ends[r] and excluded[place] < first_item + width:
-            scores[r, excluded[place] - first_item] = -np.inf
+            if excluded[place] >= first_item:  # or it is -1, which is nothing
+                scores[r, excluded[place] - first_item] = -np.inf
             place += 1
         at[r] = place
         worst = best_scores[r, k - 1]

@@ -48,7 +48,7 @@ class Checkpoints:
         self.key = key  # a digest of method, data and seed: others' checkpoints are refused
 
     def write(self, position: Position, state: State) -> None:
-        """Add one and drop all but the newest two."""
+        """Add one and drop all but this and the one before."""
         tensors, groups = _optimizer_tensors(state.optimizer)
         tensors |= {f"network.{name}": one for name, one in state.network.state_dict().items()}
         tensors |= {f"best.{name}": one for name, one in state.best.items()}
@@ -56,11 +56,15 @@ class Checkpoints:
         tensors["random.epoch_start"] = state.epoch_start
         facts = {"position": asdict(position), "groups": groups, "key": self.key}
         facts["scaler"] = state.scaler.state_dict()
-        with replacing_folder(self.folder / f"step-{position.step:010d}") as aside:
+        newest = self.folder / f"step-{position.step:010d}"
+        with replacing_folder(newest) as aside:
             save_file(_apart(tensors), aside / "state.safetensors")
             (aside / "state.json").write_text(json.dumps(facts))
-        for old in self._all()[:-2]:
-            shutil.rmtree(old)
+        # Later ones were damaged, and passed over; what is hidden was cut short by a kill.
+        keep = [path for path in self._all() if path <= newest][-2:]
+        for path in [*self._all(), *self.folder.glob(".step-*")]:
+            if path not in keep:
+                shutil.rmtree(path, ignore_errors=True)
 
     def read(self, state: State) -> Position:
         """Put the newest whole checkpoint back and return its position.
@@ -83,6 +87,10 @@ class Checkpoints:
         if "cuda" in random and torch.cuda.is_available():
             torch.cuda.set_rng_state(random["cuda"])
         return Position(**facts["position"])
+
+    def clear(self) -> None:
+        """Throw all of them away: another run begins in this folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def exist(self) -> bool:
         """Whether there is anything to go on from."""

@@ -33,11 +33,18 @@ def processes() -> tuple[int, int]:
 
 def gather(values: Tensor) -> Tensor:
     """The values of all processes, in the order of processes; gradients flow back to each."""
-    if processes()[1] == 1:
+    world = processes()[1]
+    if world == 1:
         return values
     from torch.distributed.nn.functional import all_gather
 
-    return torch.cat(all_gather(values))
+    lengths = [torch.zeros(1, dtype=torch.int64, device=values.device) for _ in range(world)]
+    dist.all_gather(lengths, torch.tensor([len(values)], device=values.device))
+    # Shares of an odd batch differ in length, and tensors that are gathered must not.
+    missing = int(max(lengths)) - len(values)
+    padded = torch.cat([values, values.new_zeros(missing, *values.shape[1:])])
+    parts = zip(all_gather(padded), lengths, strict=True)
+    return torch.cat([part[: int(length)] for part, length in parts])
 
 
 class Trainer:
@@ -58,14 +65,19 @@ class Trainer:
             step = nn.parallel.DistributedDataParallel(step, broadcast_buffers=False)
         self.losses = step
 
-    def share(self, batch: Any) -> Any:
-        """This process's part of a batch, on the device."""
-        if self.world > 1:
-            size = -(-len(batch) // self.world)
-            batch = batch[self.rank * size : (self.rank + 1) * size]
-        return batch.to(self.device)
+    def share(self, batch: Any) -> tuple[Any, float]:
+        """This process's part of a batch, on the device, and how large a part of the whole."""
+        if self.world == 1:
+            return batch.to(self.device), 1.0
+        size = -(-len(batch) // self.world)
+        share = batch[self.rank * size : (self.rank + 1) * size]
+        part = len(share) / len(batch)
+        if not part:  # every process must take the step: this one with what weighs nothing
+            share = batch[:1]
+            share.weight = torch.zeros_like(share.weight)
+        return share.to(self.device), part
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Losses]:
+    def loss(self, batch: Batch, part: float) -> tuple[Tensor, Losses]:
         """The number to minimise over the whole batch, and the losses it came from."""
         with self._autocast():
             losses: Losses = self.losses(batch)
@@ -75,7 +87,15 @@ class Trainer:
         dist.all_reduce(whole)
         # Gradients are averaged over processes: times the world, each counts as it would alone.
         mean = Losses(losses.each, weight=losses.weight).total(batch, whole / self.world)
-        return mean + sum(losses.extra.values(), torch.zeros_like(mean)), losses
+        extra = sum(losses.extra.values(), torch.zeros_like(mean))
+        return mean + part * self.world * extra, losses
+
+    def mean(self, loss: Tensor) -> float:
+        """The loss of the whole batch: the mean over processes, the same in all of them."""
+        value = loss.detach().clone()
+        if self.world > 1:
+            dist.all_reduce(value)
+        return float(value) / self.world
 
     def step(self, optimizer: torch.optim.Optimizer, loss: Tensor, longest: float | None) -> None:
         """Back through the loss, and one step; no gradient is longer than `longest`."""

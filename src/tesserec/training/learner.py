@@ -1,6 +1,8 @@
 """Learner: a method trained by gradient. Strategy: a learner that holds a learner."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -82,10 +84,29 @@ class Around(nn.Module):
         """[E] losses of the inner network, unless a strategy says otherwise."""
         return cast(Losses, cast(Any, self.inner).loss(batch))
 
+    def register_buffer(self, *arguments: Any, **more: Any) -> None:
+        """A buffer of one's own, even where the inner network has one of that name."""
+        with self._looking_at_itself():
+            super().register_buffer(*arguments, **more)
+
+    def register_parameter(self, *arguments: Any, **more: Any) -> None:
+        """A parameter of one's own, even where the inner network has one of that name."""
+        with self._looking_at_itself():
+            super().register_parameter(*arguments, **more)
+
+    @contextmanager
+    def _looking_at_itself(self) -> Iterator[None]:
+        # torch refuses names that an attribute has, and here the inner network's would count.
+        self.__dict__["_alone"] = True
+        try:
+            yield
+        finally:
+            self.__dict__["_alone"] = False
+
     def __getattr__(self, name: str) -> Tensor | nn.Module:
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name == "inner":
+            if name == "inner" or self.__dict__.get("_alone"):
                 raise
             return cast(Tensor | nn.Module, getattr(super().__getattr__("inner"), name))

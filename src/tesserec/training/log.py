@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tesserec.core.errors import MissingExtra
+from tesserec.core.files import room
 
 NAME = "log.jsonl"
 
@@ -27,7 +28,7 @@ class Log:
         if self.path is None:
             return
         line = json.dumps({"event": event, "at": round(time.time(), 3), "step": step, **facts})
-        with self.path.open("a", encoding="utf-8") as file:
+        with room(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         for name, value in facts.items():
             if self._board is not None and isinstance(value, int | float):

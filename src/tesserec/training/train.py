@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from tesserec.core import Batch, Epochs, Losses, Recommender, Run
 from tesserec.core.errors import NotFinite
+from tesserec.core.files import replacing
 from tesserec.evaluation.tasks import mark
 from tesserec.training.checkpoint import Checkpoints, Position, State
 from tesserec.training.devices import Trainer, inference, processes
@@ -78,7 +80,9 @@ class _Loop:
         checkpoints = None
         if run.folder is not None:
             checkpoints = Checkpoints(run.folder, key)
-            if run.resume and checkpoints.exist():
+            if not run.resume and processes()[0] == 0:
+                checkpoints.clear()
+            elif run.resume and checkpoints.exist():
                 position = checkpoints.read(state)
                 generator.set_state(state.epoch_start)
                 log.write("resumed", position.step, epoch=position.epoch)
@@ -103,9 +107,9 @@ class _Loop:
         for batch in self._batches():
             self._set_rate()
             batch.step = position.step
-            share = self.trainer.share(batch)
-            loss, losses = self.trainer.loss(share)
-            value = float(loss.detach())
+            share, part = self.trainer.share(batch)
+            loss, losses = self.trainer.loss(share, part)
+            value = self.trainer.mean(loss)
             if not math.isfinite(value):
                 self._stop(share, losses)
             self.trainer.step(self.state.optimizer, loss, self.schedule.clip)
@@ -197,8 +201,11 @@ class _Loop:
         kept = ""
         if self.run.folder is not None:
             path = self.run.folder / "not-finite-batch.safetensors"
-            save_file(_tensors(batch), path)
-            kept = f"The batch is in {path}; the last good checkpoint beside it. "
+            with replacing(path) as aside:
+                save_file(_tensors(batch), aside)
+            kept = f"The batch is in {path}. "
+            if self.checkpoints is not None and self.checkpoints.exist():
+                kept += f"The last good checkpoint is in {self.checkpoints.folder}. "
             self.log.write("not finite", self.position.step, tensor=culprit)
         raise NotFinite(
             f"Step {self.position.step}: {culprit} is not finite.",
@@ -217,6 +224,14 @@ def _not_finite(network: nn.Module, losses: Losses) -> str:
     return "the loss of an example"
 
 
-def _tensors(batch: Batch) -> dict[str, Tensor]:
-    fields = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
-    return {name: value.cpu().contiguous() for name, value in fields.items()}
+def _tensors(part: Any, name: str = "") -> dict[str, Tensor]:
+    """The tensors of a batch and of what it holds, by their dotted names."""
+    if isinstance(part, Tensor):
+        return {name: part.to("cpu", copy=True).contiguous()}
+    fields: dict[Any, Any] = {}
+    if isinstance(part, tuple):
+        fields = dict(enumerate(part))
+    elif isinstance(part, Batch) or is_dataclass(part):
+        fields = vars(part)
+    inside = [_tensors(one, f"{name}.{field}" if name else field) for field, one in fields.items()]
+    return {name: tensor for found in inside for name, tensor in found.items()}

@@ -25,7 +25,7 @@ class ByTime(Splitter):
         valid_from = _moment(time, 1 - self.test - self.valid)
         if test_from is None or valid_from is None:
             raise BadData(
-                "The times are too much alike to split by: most events share one.",
+                "These events cannot be split by time: all of them share one.",
                 "Use ByUser(), or import a finer time.",
             )
         parts = torch.full((len(time),), TRAIN, dtype=torch.int8)
@@ -37,8 +37,8 @@ class ByTime(Splitter):
 
 
 def _moment(time: Tensor, share: float) -> int | None:
-    """The earliest moment that has at least `share` of the events before it; None if none has."""
+    """When `share` of all events were over, but never the first moment; None if it is the only."""
     ordered = time.sort().values
     place = min(max(round(share * len(ordered)), 1), len(ordered) - 1)
-    moment = int(ordered[place])
-    return moment if int(ordered[0]) < moment else None
+    later = ordered[ordered > ordered[0]]
+    return max(int(ordered[place]), int(later[0])) if len(later) else None

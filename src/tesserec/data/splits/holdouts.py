@@ -24,7 +24,7 @@ def hold_out(
     history = shown.histories(len(data.catalog.users))
     targets = events.filter(pl.col("part") == part).sort("user", maintain_order=True)
     if asked == "user":
-        requests, truth, known = _per_user(targets, history)
+        requests, truth, known = _per_user(targets, history, _moment(targets, shown))
     else:
         requests, truth, known = _per_event(targets, shown, history)
     left_out: dict[str, int] = {}
@@ -42,7 +42,18 @@ def hold_out(
     )
 
 
-def _per_user(targets: pl.DataFrame, history: Histories) -> tuple[Requests, Ragged, Tensor]:
+def _moment(targets: pl.DataFrame, shown: Interactions) -> int | None:
+    """The moment at which all are asked, where one parts what is shown from what is asked."""
+    if shown.clock != "seconds":
+        return None
+    asked = int(targets["time"].min())  # type: ignore[arg-type]
+    latest = shown.frame["time"].max()
+    return asked if latest is None or int(latest) < asked else None  # type: ignore[arg-type]
+
+
+def _per_user(
+    targets: pl.DataFrame, history: Histories, moment: int | None
+) -> tuple[Requests, Ragged, Tensor]:
     """One request per user; truth is the distinct items, in the order of rows."""
     pairs = targets.select("user", "item").unique().sort("user", "item")
     users, items = _tensor(pairs["user"]), _tensor(pairs["item"])
@@ -52,7 +63,8 @@ def _per_user(targets: pl.DataFrame, history: Histories) -> tuple[Requests, Ragg
     rows, chosen = histories.items.pairs()
     width = 1 + max(int(items.max()), int(chosen.max()) if len(chosen) else 0)
     known = torch.isin(place * width + items, rows * width + chosen)
-    return Requests(people, histories), truth, known
+    time = None if moment is None else torch.full_like(people, moment)
+    return Requests(people, histories, time=time), truth, known
 
 
 def _per_event(

@@ -2,15 +2,15 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Self
 
 import polars as pl
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from tesserec.core import Asked, Dataset, Seen, Spec, Split
-from tesserec.core.errors import BadData, NoOrder
+from tesserec.core.errors import BadData, BadSpec, NoOrder
 from tesserec.data.splits.holdouts import hold_out
 
 TRAIN, VALID, TEST, NOWHERE = 0, 1, 2, 3
@@ -32,12 +32,25 @@ class Splitter(Spec):
     requests: Asked = "user"
     seen: Seen = "exclude"
 
+    @model_validator(mode="after")
+    def _leave_some(self) -> Self:
+        """Shares of a whole must leave something to learn from; counts may be anything."""
+        parts = [getattr(self, name, 0) for name in ("valid", "test")]
+        if sum(part for part in parts if isinstance(part, float)) >= 1:
+            raise BadSpec(
+                f"valid = {parts[0]} and test = {parts[1]} leave nothing to learn from.",
+                "Hold out less.",
+            )
+        return self
+
     @abstractmethod
     def parts(self, data: Dataset) -> Parts:
         """Which part each event belongs to. Raises `NoOrder` or `BadData` where it cannot say."""
 
     def split(self, data: Dataset) -> Split:
         """Training data, and what is held out for validation and test."""
+        if not len(data.interactions):
+            raise BadData("There are no events to split.", "Import some interactions.")
         parts = self.parts(data)
         if not bool((parts.of_event == TRAIN).any()):
             raise BadData("This split leaves no training events.", "Hold out less.")

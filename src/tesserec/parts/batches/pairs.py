@@ -103,7 +103,7 @@ class UserPairs(Pairs):
         known = torch.nonzero(lengths)[:, 0]
         by_user = torch.argsort(data.users, stable=True)
         first = (lengths.cumsum(0) - lengths)[known]
-        who = torch.randint(len(known), (len(data.users),), generator=generator)
+        who = torch.randint(max(len(known), 1), (len(data.users),), generator=generator)
         share = torch.rand(len(who), generator=generator, dtype=torch.float64)
         return by_user[first[who] + (share * lengths[known][who]).long()]
 

@@ -1,8 +1,11 @@
 """The user-item graph: who chose what, as neighbours of nodes; users first, then items."""
 
+from typing import NamedTuple, cast
+
 import polars as pl
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tesserec.core import Dataset
 
@@ -14,11 +17,19 @@ neighbours, (0, 1) shares a node out among them, (0, 0) is a plain sum.
 """
 
 
+class Edges(NamedTuple):
+    """Weighted edges in order of the row that receives: row v's are starts[v] to starts[v + 1]."""
+
+    starts: Tensor  # [n + 1] int32
+    neighbours: Tensor  # [edges] int32
+    weights: Tensor  # [edges]
+
+
 class Graph(nn.Module):
     """Neighbours of n nodes in dense buffers that are never saved: they are the interactions.
 
-    An edge from w to v weighs `left[v] * right[w]`, so no value is stored per edge; and as every
-    edge goes both ways, the transpose is the same graph with `left` and `right` exchanged.
+    Every edge goes both ways, so the transpose has the same neighbours; where an edge is divided
+    by the same power of both degrees, it has the same weights, too.
     """
 
     def __init__(
@@ -27,38 +38,36 @@ class Graph(nn.Module):
         super().__init__()
         both = torch.cat([heads, tails]), torch.cat([tails, heads])
         order = torch.argsort(both[0] * nodes + both[1])  # neighbours in order of rows
-        degree = torch.bincount(both[0], minlength=nodes)
+        rows, neighbours = both[0][order], both[1][order]
+        degree = torch.bincount(rows, minlength=nodes)
         # Nodes without edges have degree 0; their factor is never used, and must not be infinite.
         some = degree.clamp(min=1).float()
-        self.ends: Tensor
+        receiving, sending = some.pow(-powers[0]), some.pow(-powers[1])
+        self.starts: Tensor
         self.neighbours: Tensor
-        self.left: Tensor
-        self.right: Tensor
-        self.register_buffer("ends", degree.cumsum(0), persistent=False)  # [n]
-        self.register_buffer("neighbours", both[1][order].int(), persistent=False)  # [edges]
-        self.register_buffer("left", some.pow(-powers[0]), persistent=False)  # [n]
-        self.register_buffer("right", some.pow(-powers[1]), persistent=False)  # [n]
+        self.weights: Tensor
+        self.weights_back: Tensor | None
+        back = None if powers[0] == powers[1] else receiving[neighbours] * sending[rows]
+        starts = functional.pad(degree.cumsum(0), (1, 0)).int()
+        self.register_buffer("starts", starts, persistent=False)
+        self.register_buffer("neighbours", neighbours.int(), persistent=False)
+        weights = receiving[rows] * sending[neighbours]
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("weights_back", back, persistent=False)
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return len(self.starts) - 1
 
-    def scales(self, transposed: bool = False) -> tuple[Tensor, Tensor]:
-        """The factors of receiving and of sending: [n], [n]"""
-        return (self.right, self.left) if transposed else (self.left, self.right)
+    def edges(self, transposed: bool = False) -> Edges:
+        """What each node receives; transposed, what it receives when every edge is turned round."""
+        turned = transposed and self.weights_back is not None
+        weights = self.weights_back if turned else self.weights
+        return Edges(self.starts, self.neighbours, cast(Tensor, weights))
 
     def sparse(self, transposed: bool = False) -> Tensor:
         """The weighted adjacency as a torch CSR tensor, for devices without a kernel of ours."""
-        left, right = self.scales(transposed)
-        starts = torch.cat([self.ends.new_zeros(1), self.ends])
-        rows = torch.repeat_interleave(torch.arange(len(self), device=left.device), starts.diff())
-        columns = self.neighbours.long()
-        return torch.sparse_csr_tensor(
-            starts,
-            columns,
-            left[rows] * right[columns],
-            (len(self), len(self)),
-            check_invariants=False,
-        )
+        size = (len(self), len(self))
+        return torch.sparse_csr_tensor(*self.edges(transposed), size, check_invariants=False)
 
 
 def bipartite(data: Dataset, powers: Powers = (0.5, 0.5)) -> Graph:

@@ -1,22 +1,23 @@
 """Propagation: a weighted sum over 0..K hops of a graph, for all nodes or only those asked for.
 
 The sum w_0 E + w_1 A E + ... + w_K A^K E is computed from the inside out, w_0 E + A (w_1 E + A
-(...)), so each hop is one product. A batch asks for few nodes: the last product then has few rows,
-and the one before it only their neighbours. The backward pass is the same sum over the transposed
-graph, which for a graph whose edges go both ways is the same graph with its scales exchanged.
+(...)), so each hop is one product. A batch asks for few nodes, so the last product has few rows.
+The backward pass is the same sum over the transposed graph, which for a graph whose edges go both
+ways is the same graph with its scales exchanged; there the first product has few columns.
+
+A product is torch's sum of embedding rows, the fastest row kernel there is on CPUs. Each row is
+added up by one thread, so the number of threads never changes a result.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import numba
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from tesserec.core.parallel import balanced, in_parallel
-from tesserec.parts.graphs.bipartite import Graph
+from tesserec.parts.graphs.bipartite import Edges, Graph
 
 
 def propagate(
@@ -25,7 +26,7 @@ def propagate(
     """Sum of `weights[k]` times the k-th hop: [n, D] -> [n, D], or [R, D] for R distinct rows."""
     if start.device.type == "cpu" and start.dtype == torch.float32:
         with torch.autocast("cpu", enabled=False):
-            return cast(Tensor, _Propagate.apply(start, graph, tuple(weights), rows))
+            return cast(Tensor, _Propagate.apply(start, graph, _without_tail(weights), rows))
     return _by_torch(graph, start, weights, rows)
 
 
@@ -40,7 +41,13 @@ def reach(
         whole = propagate(graph, start, weights, rows)
         return whole, start if rows is None else start[rows]
     with torch.autocast("cpu", enabled=False):
-        return cast(tuple[Tensor, Tensor], _Reach.apply(start, graph, tuple(weights), rows))
+        return cast(tuple[Tensor, Tensor], _Reach.apply(start, graph, _without_tail(weights), rows))
+
+
+def _without_tail(weights: Sequence[float]) -> tuple[float, ...]:
+    """The weights up to the last that is not zero; at least one."""
+    last = max((hop for hop, weight in enumerate(weights) if weight), default=0)
+    return tuple(weights[: last + 1])
 
 
 def _by_torch(graph: Graph, start: Tensor, weights: Sequence[float], rows: Tensor | None) -> Tensor:
@@ -53,34 +60,25 @@ def _by_torch(graph: Graph, start: Tensor, weights: Sequence[float], rows: Tenso
     return total if rows is None else total[rows]
 
 
-class _Arrays(NamedTuple):
-    """A graph as numpy sees it, in one direction."""
-
-    ends: NDArray[np.int64]
-    neighbours: NDArray[np.int32]
-    left: NDArray[np.float32]
-    right: NDArray[np.float32]
-
-
 class _Propagate(torch.autograd.Function):
-    """The sum and its gradient by compiled row kernels."""
+    """The sum and its gradient."""
 
     @staticmethod
     def forward(
         ctx: Any, start: Tensor, graph: Graph, weights: tuple[float, ...], rows: Tensor | None
     ) -> Tensor:
-        ctx.graph, ctx.weights, ctx.rows = graph, weights, rows
-        return torch.from_numpy(_sum(_arrays(graph), _numpy(start), weights, _rows(rows)))
+        ctx.graph, ctx.weights = graph, weights
+        ctx.few = None if rows is None else _few(graph, rows)
+        return _sum(graph.edges(), start, weights, ctx.few)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
-        graph = _arrays(ctx.graph, transposed=True)
-        gradient = _numpy(gradients[0].contiguous())
-        if ctx.rows is None:
-            whole = _sum(graph, gradient, ctx.weights, None)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        gradient = gradients[0].contiguous()
+        if ctx.few is None:
+            whole = _sum(ctx.graph.edges(transposed=True), gradient, ctx.weights, None)
         else:
-            whole = _spread(graph, gradient, ctx.weights, ctx.rows.numpy())
-        return torch.from_numpy(whole), None, None, None
+            whole = _spread(ctx.graph, gradient, ctx.weights, ctx.few)
+        return whole, None, None, None
 
 
 class _Reach(torch.autograd.Function):
@@ -90,150 +88,107 @@ class _Reach(torch.autograd.Function):
     def forward(
         ctx: Any, start: Tensor, graph: Graph, weights: tuple[float, ...], rows: Tensor
     ) -> tuple[Tensor, Tensor]:
-        ctx.graph, ctx.weights, ctx.rows = graph, weights, rows
-        reached = _sum(_arrays(graph), _numpy(start), weights, rows.numpy())
-        return torch.from_numpy(reached), start.detach()[rows]
+        ctx.graph, ctx.weights, ctx.few = graph, weights, _few(graph, rows)
+        return _sum(graph.edges(), start, weights, ctx.few), start.detach()[rows]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        graph = _arrays(ctx.graph, transposed=True)
-        reached, own = (_numpy(one.contiguous()) for one in gradients)
-        whole = _spread(graph, reached, ctx.weights, ctx.rows.numpy())
-        whole[ctx.rows.numpy()] += own
-        return torch.from_numpy(whole), None, None, None
+        reached, own = gradients
+        whole = _spread(ctx.graph, reached.contiguous(), ctx.weights, ctx.few)
+        whole[ctx.few.rows] += own
+        return whole, None, None, None
 
 
-def _arrays(graph: Graph, transposed: bool = False) -> _Arrays:
-    left, right = graph.scales(transposed)
-    return _Arrays(graph.ends.numpy(), graph.neighbours.numpy(), left.numpy(), right.numpy())
+class _Few(NamedTuple):
+    """Some rows of a graph, and the edges that lead to them."""
+
+    rows: Tensor  # [R]
+    edges: Edges  # R rows
 
 
-def _numpy(tensor: Tensor) -> NDArray[np.float32]:
-    return cast(NDArray[np.float32], tensor.detach().numpy())
-
-
-def _rows(rows: Tensor | None) -> NDArray[np.int64] | None:
-    return None if rows is None else cast(NDArray[np.int64], rows.numpy())
-
-
-def _sum(
-    graph: _Arrays,
-    start: NDArray[np.float32],
-    weights: tuple[float, ...],
-    rows: NDArray[np.int64] | None,
-) -> NDArray[np.float32]:
+def _sum(edges: Edges, start: Tensor, weights: tuple[float, ...], few: _Few | None) -> Tensor:
     """From the innermost hop outwards; the last product has only the rows asked for."""
-    hops = len(weights) - 1
-    everyone = np.arange(len(start))
-    if hops == 0:
-        return np.float32(weights[0]) * (start if rows is None else start[rows])
-    asked = everyone if rows is None else rows
-    needed = everyone if rows is None or hops == 1 else _with_neighbours(graph, rows)
-    total, scale = start, np.float32(weights[hops])
-    for hop in range(hops - 1, -1, -1):
-        targets = asked if hop == 0 else needed if hop == 1 else everyone
-        into = np.arange(len(asked)) if hop == 0 else targets
-        out = np.empty((len(asked) if hop == 0 else len(start), start.shape[1]), np.float32)
-        add = np.float32(weights[hop])
-        _in_shares(_pull, graph, targets, total, scale, start, everyone, add, targets, into, out)
-        total, scale = out, np.float32(1)
+    *outer, innermost = weights
+    total = own = start = start.detach()  # what needs a gradient takes a slower way through torch
+    # Weights are taken relative to the innermost, so that it needs no sweep of its own.
+    for hop in range(len(outer) - 1, -1, -1):
+        if hop == 0 and few is not None:
+            edges, own = few.edges, start[few.rows]
+        total = _product(edges, total).add_(own, alpha=outer[hop] / innermost)
+    if outer:
+        return total.mul_(innermost)
+    return innermost * (start if few is None else start[few.rows])
+
+
+def _spread(graph: Graph, gradient: Tensor, weights: tuple[float, ...], few: _Few) -> Tensor:
+    """The sum for a gradient that is zero but for some rows: [R, D] -> [n, D]"""
+    *outer, innermost = weights
+    scaled = innermost * gradient
+    if not outer:
+        return scaled.new_zeros(len(graph), scaled.shape[1]).index_copy_(0, few.rows, scaled)
+    edges, total = _turned(few.edges, len(graph)), scaled
+    for weight in reversed(outer):
+        total = _product(edges, total)
+        total[few.rows] += weight / innermost * scaled
+        edges = graph.edges(transposed=True)
     return total
 
 
-def _spread(
-    graph: _Arrays,
-    gradient: NDArray[np.float32],
-    weights: tuple[float, ...],
-    rows: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """The sum for a gradient that is zero but for `rows`: [R, D] -> [n, D]"""
-    nodes, hops = len(graph.ends), len(weights) - 1
-    everyone = np.arange(nodes)
-    place = np.full(nodes, -1)
-    place[rows] = np.arange(len(rows))
-    total = np.zeros((nodes, gradient.shape[1]), np.float32)
-    if hops == 0:
-        total[rows] = np.float32(weights[0]) * gradient
-        return total
-    scales = np.float32(weights[hops]), np.float32(weights[hops - 1])
-    _in_shares(_pull_few, graph, everyone, gradient, place, *scales, total)
-    for weight in reversed(weights[: hops - 1]):
-        out = np.empty_like(total)
-        add = np.float32(weight)
-        one = np.float32(1)
-        _in_shares(
-            _pull, graph, everyone, total, one, gradient, place, add, everyone, everyone, out
-        )
-        total = out
-    return total
+def _product(edges: Edges, vectors: Tensor) -> Tensor:
+    """The weighted sum of the vectors at each row's neighbours: [n, D] -> [rows, D]"""
+    return functional.embedding_bag(
+        edges.neighbours,
+        vectors,
+        edges.starts,
+        mode="sum",
+        per_sample_weights=edges.weights,
+        include_last_offset=True,
+    )
 
 
-def _in_shares(kernel: Any, graph: _Arrays, targets: NDArray[np.int64], *arguments: Any) -> None:
-    """Threads share the edges of the target rows, not the rows."""
-    lengths = np.diff(graph.ends, prepend=0)[targets]
-    bounds = balanced(np.cumsum(lengths + 4), width=64)
-    in_parallel(kernel, bounds, *graph, *arguments)
+def _few(graph: Graph, rows: Tensor) -> _Few:
+    """The edges that lead to some rows."""
+    lengths = graph.starts.diff()[rows]
+    starts = functional.pad(lengths.cumsum(0), (1, 0)).int()
+    neighbours = graph.neighbours.new_empty(int(starts[-1]))
+    edges = Edges(starts, neighbours, graph.weights.new_empty(len(neighbours)))
+    arrays = [*_arrays(graph.edges()), rows.numpy(), *_arrays(edges)]
+    _copy_rows(*arrays)
+    return _Few(rows, edges)
 
 
-def _with_neighbours(graph: _Arrays, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The nodes that some of the rows have as a neighbour, in order."""
-    near = np.zeros(len(graph.ends), np.bool_)
-    _mark_neighbours(graph.ends, graph.neighbours, rows, near)
-    return np.flatnonzero(near)
+def _turned(edges: Edges, nodes: int) -> Edges:
+    """The same edges in order of the node that sends, the rows that receive being neighbours."""
+    starts = edges.starts.new_zeros(nodes + 1)
+    turned = Edges(starts, torch.empty_like(edges.neighbours), torch.empty_like(edges.weights))
+    _sort_by_sender(*_arrays(edges), *_arrays(turned))
+    return turned
+
+
+def _arrays(edges: Edges) -> list[Any]:
+    """The edges as a kernel sees them."""
+    return [one.numpy() for one in edges]
 
 
 @numba.njit(nogil=True, cache=True)
-def _mark_neighbours(ends, neighbours, rows, near):  # type: ignore[no-untyped-def]
+def _copy_rows(starts, neighbours, weights, rows, to, near, weigh):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
-        v = rows[r]
-        for e in range(ends[v - 1] if v > 0 else 0, ends[v]):
-            near[neighbours[e]] = True
+        shift = starts[rows[r]] - to[r]
+        for e in range(to[r], to[r + 1]):
+            near[e] = neighbours[e + shift]
+            weigh[e] = weights[e + shift]
 
 
 @numba.njit(nogil=True, cache=True)
-def _pull(  # type: ignore[no-untyped-def]
-    ends, neighbours, left, right, x, scale, base, place, add, targets, into, out, first, last
-):
-    """out[into[r]] = scale * sum of x over neighbours + add * base[place[v]], if there is one."""
-    width = x.shape[1]
-    total = np.empty(width, np.float32)
-    for r in range(first, last):
-        v = targets[r]
-        total[:] = 0
-        for e in range(ends[v - 1] if v > 0 else 0, ends[v]):
-            w = neighbours[e]
-            factor = right[w]
-            for d in range(width):
-                total[d] += factor * x[w, d]
-        factor = left[v] * scale
-        row, own = into[r], place[v]
-        if own >= 0:
-            for d in range(width):
-                out[row, d] = factor * total[d] + add * base[own, d]
-        else:
-            for d in range(width):
-                out[row, d] = factor * total[d]
-
-
-@numba.njit(nogil=True, cache=True)
-def _pull_few(  # type: ignore[no-untyped-def]
-    ends, neighbours, left, right, x, place, scale, add, out, first, last
-):
-    """The same for a sparse x: x[place[w]] is the row of node w, and -1 says it is zero."""
-    width = x.shape[1]
-    total = np.empty(width, np.float32)
-    for v in range(first, last):
-        total[:] = 0
-        for e in range(ends[v - 1] if v > 0 else 0, ends[v]):
-            own = place[neighbours[e]]
-            if own >= 0:
-                factor = right[neighbours[e]]
-                for d in range(width):
-                    total[d] += factor * x[own, d]
-        factor = left[v] * scale
-        own = place[v]
-        for d in range(width):
-            out[v, d] = factor * total[d]
-        if own >= 0:
-            for d in range(width):
-                out[v, d] += add * x[own, d]
+def _sort_by_sender(starts, neighbours, weights, to, receivers, weigh):  # type: ignore[no-untyped-def]
+    for sender in neighbours:
+        to[sender + 1] += 1
+    for sender in range(len(to) - 1):
+        to[sender + 1] += to[sender]
+    place = to.copy()
+    for r in range(len(starts) - 1):
+        for e in range(starts[r], starts[r + 1]):
+            at = place[neighbours[e]]
+            place[neighbours[e]] += 1
+            receivers[at] = r
+            weigh[at] = weights[e]

@@ -39,4 +39,7 @@ class PSL(Objective):
         height = SURROGATES[self.surrogate](difference.clamp(min=-1))
         counts = scores.negative > -torch.inf
         log_height = torch.where(counts, height.clamp(min=_TINY).log(), -torch.inf)
-        return (log_height / self.temperature).logsumexp(1)
+        # The logarithm of an empty sum is not a loss: who has no negative loses nothing.
+        some = counts.any(1)
+        log_height = torch.where(some[:, None], log_height / self.temperature, 0.0)
+        return torch.where(some, log_height.logsumexp(1), 0.0)

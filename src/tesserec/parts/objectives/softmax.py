@@ -1,10 +1,12 @@
 """Softmax: a chosen item among others it was not chosen over.
 
 With drawn negatives this is the sampled softmax; with `Everything` as the sampler the sum runs
-over the whole catalogue, which is the full softmax. Negatives drawn unevenly are corrected by
-the log of their chance (Bengio and Senecal, 2008; Yi et al., RecSys 2019).
+over the whole catalogue, which is the full softmax. Negatives drawn unevenly count by one over how
+often they are expected, N times their chance, so that the sum estimates the one over the catalogue
+(Bengio and Senecal, 2008; Yi et al., RecSys 2019).
 """
 
+import math
 from typing import Annotated
 
 import torch
@@ -27,5 +29,5 @@ class Softmax(Objective):
     def __call__(self, scores: PairScores) -> Tensor:
         positive, negative = scores.positive / self.temperature, scores.negative / self.temperature
         if scores.log_chance is not None:
-            negative = negative - scores.log_chance
+            negative = negative - scores.log_chance - math.log(negative.shape[1])
         return torch.cat([positive[:, None], negative], 1).logsumexp(1) - positive

@@ -1,0 +1,50 @@
+"""Fixtures that several folders of tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from tesserec.core import Dataset, parallel
+from toys.worlds import world
+
+# The same examples each time: a test that fails on one machine fails on all. Search for new ones
+# with --hypothesis-profile=search.
+settings.register_profile(
+    "tesserec",
+    deadline=None,
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("search", settings.get_profile("tesserec"), max_examples=300)
+settings.register_profile(
+    "search", settings.get_profile("search"), derandomize=False, print_blob=True
+)
+settings.load_profile("tesserec")
+
+
+@pytest.fixture
+def two_tastes() -> Dataset:
+    """Eight people and eight items: even people choose even items, odd ones odd items.
+
+    Everybody leaves out one item of their taste: person u does not know item u.
+    """
+    events = [
+        (f"u{user}", f"i{item}", 10 * place + user)
+        for user in range(8)
+        for place, item in enumerate(i for i in range(8) if i % 2 == user % 2 and i != user)
+    ]
+    return world(events)
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Kernels with one thread and with two, however little there is to do."""
+    monkeypatch.setattr(parallel, "SMALL", 0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
