@@ -8,7 +8,7 @@ from tesserec.cli.console import Console
 if TYPE_CHECKING:
     from tesserec.evaluation import Comparison
 
-SHOWN = ("ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10")
+SHOWN = ("ndcg@10", "recall@10", "hit@10", "coverage@10")
 
 
 def show_comparison(console: Console, found: "Comparison") -> None:

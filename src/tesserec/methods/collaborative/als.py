@@ -26,7 +26,7 @@ Positive = Annotated[float, Field(gt=0)]
 class ALS(ClosedForm):
     """Solve users, then items, then users again."""
 
-    tiny: ClassVar = {"dim": 8, "epochs": 10, "alpha": 10.0}
+    tiny: ClassVar = {"dim": 8, "epochs": 10, "regularization": 1.0}
 
     dim: Count = 64
     epochs: Count = 15
