@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_answers(
 
 
 def test_a_request_alone_is_answered_as_among_many(fitted: tuple[Split, Answering]) -> None:
-    """To 1e-5: the shape of a product decides its last bits, and so which of two equals is first."""
+    """To 1e-5: the shape of a product decides its last bits, and so the order of equals."""
     split, model = fitted
     many = model.recommend(split.test.requests, 5)
     for place in range(0, len(split.test), 7):
