@@ -67,7 +67,7 @@ def test_an_expression_keeps_what_it_says(text: str, items: str) -> None:
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(text: str, said: str) -> None:
-    with pytest.raises(BadRequest, match=".*") as error:
+    with pytest.raises(BadRequest) as error:
         allowed_items(ITEMS, text)
     assert said in error.value.cause
 
@@ -75,6 +75,7 @@ def test_what_cannot_be_read_is_told_with_its_place(text: str, said: str) -> Non
 @given(st.text(alphabet="pricetl<>=!()'\" andornt0159.,[]`\\", max_size=40))
 def test_any_text_is_answered_or_refused(text: str) -> None:
     try:
-        assert len(allowed_items(ITEMS, text)) == 4
-    except BadRequest as error:
-        assert error.cause
+        allowed = allowed_items(ITEMS, text)
+    except BadRequest:
+        return
+    assert len(allowed) == 4

@@ -1,0 +1,52 @@
+"""What the documentation shows is run: Python blocks, and lines that begin with `$ tesserec`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "tutorials" / "first-model.md",
+    ROOT / "docs" / "tutorials" / "own-data.md",
+    ROOT / "docs" / "how-to" / "run-a-study.md",
+    ROOT / "docs" / "how-to" / "add-a-method.md",
+]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tesserec, capfd) -> None:
+    """Blocks of a page share their variables and their folder; files are shown with a name."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    ran = 0
+    for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        shown = re.match(r"# ([\w./-]+\.(?:toml|csv))\n", text)
+        if kind in ("toml", "csv") and shown:
+            Path(shown[1]).write_text(text if kind == "toml" else text.split("\n", 1)[1])
+        elif kind == "python":
+            exec(compile(text, str(page), "exec"), names)
+            ran += 1
+        elif kind == "console":
+            for line in re.findall(r"^\$ tesserec (.*)$", text, re.MULTILINE):
+                said = tesserec(line)
+                assert said.code == 0, f"tesserec {line}: {said.err}"
+                ran += 1
+    assert ran
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if not link.startswith(("http", "mailto")):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    import runpy
+    import sys
+
+    sys.path.insert(0, str(ROOT / "scripts"))
+    made = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))
+    assert made["main"](check=True) == 0, "run: make docs"
