@@ -41,10 +41,11 @@ wheel-test: $(VENV)/.test
 	$(RUN) build --wheel --outdir dist .
 	$(VENV)/bin/python scripts/try_wheel.py dist
 
-# Torch comes first, pinned, so that no resolver brings another build of it.
+# Torch comes first, pinned, so that no resolver brings another build of it. For the CPU build where
+# the default index has the one for GPUs: make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) torch
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(PIP) --editable .
 	touch $@
 
