@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tesserec.core import Dataset, Ragged, Spec
-from tesserec.core.parallel import even, in_parallel
+from tesserec.core.parallel import balanced, even, in_parallel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -83,7 +83,7 @@ class Shared(Negatives):
 
         def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
             pool = torch.randint(items, (count,), generator=generator)
-            return Drawn(pool, _own(positives, users, pool))
+            return Drawn(pool, _own(positives, users, pool, items))
 
         return draw
 
@@ -92,13 +92,13 @@ class InBatch(Negatives):
     """The positives of the other examples, with the chance of each among all distinct pairs."""
 
     def over(self, data: Dataset) -> Draw:
-        positives = data.positives
-        times = torch.bincount(positives.values, minlength=len(data.catalog.items))
+        positives, items = data.positives, len(data.catalog.items)
+        times = torch.bincount(positives.values, minlength=items)
         chance = times.clamp(min=1).double() / max(len(positives.values), 1)
         log_chance = chance.log().float()
 
         def draw(users: Tensor, chosen: Tensor, _: int, __: torch.Generator) -> Drawn:
-            return Drawn(chosen, _own(positives, users, chosen), log_chance[chosen])
+            return Drawn(chosen, _own(positives, users, chosen, items), log_chance[chosen])
 
         return draw
 
@@ -155,12 +155,38 @@ def _draw_uniform(values, starts, ends, users, key, items, drawn, first, last): 
             drawn[e, n] = rank + low
 
 
-def _own(positives: Ragged, users: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
+def _own(positives: Ragged, users: Tensor, pool: Tensor, items: int) -> tuple[Tensor, Tensor]:
     """(example, place in the pool) wherever the pool holds a positive of the example's user."""
-    order = torch.argsort(pool)
-    ordered = pool[order]
-    examples, items = positives[users].pairs()
-    first = torch.searchsorted(ordered, items)
-    times = torch.searchsorted(ordered, items, right=True) - first
-    places = Ragged(order, first, first + times).pairs()
-    return examples[places[0]], places[1]
+    rows = positives[users]
+    places = Ragged.grouped(pool, torch.arange(len(pool)), items)  # where each item is
+    ragged = (rows.values, rows.starts, rows.ends, places.values, places.starts, places.ends)
+    arrays = [one.numpy() for one in ragged]
+    bounds = balanced(rows.lengths.cumsum(0).numpy())
+    found = np.zeros(len(users), np.int64)
+    in_parallel(_count_own, bounds, *arrays, found)
+    ends = found.cumsum()
+    example, place = np.empty((2, found.sum()), np.int64)
+    in_parallel(_note_own, bounds, *arrays, ends - found, example, place)
+    return torch.from_numpy(example), torch.from_numpy(place)
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_own(  # type: ignore[no-untyped-def]
+    items, starts, ends, places, first_place, end_place, found, first, last
+):
+    for e in range(first, last):
+        for p in range(starts[e], ends[e]):
+            found[e] += end_place[items[p]] - first_place[items[p]]
+
+
+@numba.njit(nogil=True, cache=True)
+def _note_own(  # type: ignore[no-untyped-def]
+    items, starts, ends, places, first_place, end_place, at, example, place, first, last
+):
+    for e in range(first, last):
+        n = at[e]
+        for p in range(starts[e], ends[e]):
+            for q in range(first_place[items[p]], end_place[items[p]]):
+                example[n] = e
+                place[n] = places[q]
+                n += 1

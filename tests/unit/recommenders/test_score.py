@@ -54,10 +54,10 @@ def test_no_table_of_scores_is_larger_than_a_block(monkeypatch):
     assert network.sizes == [2, 1, 2, 1]
 
 
-def test_a_block_of_scores_takes_at_most_64_megabytes():
+def test_a_block_of_scores_takes_at_most_16_megabytes():
     recommender = ScoreRecommender(Counting(), items_of(3))
     blocks = recommender._blocks(6_000_000)
-    assert max(block.stop - block.start for block in blocks) * 3 * 4 <= 64 * 2**20
+    assert max(block.stop - block.start for block in blocks) * 3 * 4 <= 16 * 2**20
     assert recommender._blocks(0) == []
 
 

@@ -10,7 +10,15 @@ from tesserec.core import Answering, Catalog, Dataset, Losses
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.graphs import Powers, bipartite, propagate, reach
-from tesserec.parts.objectives import BPR, Objective, PairScores, pair_scores, picked, prepared
+from tesserec.parts.objectives import (
+    BPR,
+    Objective,
+    PairScores,
+    pair_losses,
+    pair_scores,
+    picked,
+    prepared,
+)
 from tesserec.recommenders import LookupRecommender
 from tesserec.training import Learner, Schedule
 
@@ -78,6 +86,6 @@ class Network(nn.Module):
         """[E], and the decay of the layer-0 vectors touched."""
         rows, nodes = batch.as_nodes(self.users, len(self.start))
         reached, start = reach(self.graph, self.start, self.hop_weights, rows)
-        scores = pair_scores(self.method.objective, picked(reached, reached, nodes), nodes)
+        each = pair_losses(self.method.objective, picked(reached, reached, nodes), nodes)
         norm = picked(start, start, nodes).squared_norm()
-        return Losses(self.method.objective(scores), {"decay": self.method.decay * norm})
+        return Losses(each, {"decay": self.method.decay * norm})

@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Losses
 from tesserec.parts.batches import PairBatch, Pairs
-from tesserec.parts.objectives import BPR, Objective, PairScores, pair_scores, picked, prepared
+from tesserec.parts.objectives import (
+    BPR,
+    Objective,
+    PairScores,
+    pair_losses,
+    pair_scores,
+    picked,
+    prepared,
+)
 from tesserec.recommenders import LookupRecommender
 from tesserec.training import Learner, Schedule
 
@@ -51,5 +59,5 @@ class Network(nn.Module):
     def loss(self, batch: PairBatch) -> Losses:
         """[E], and the decay of the vectors touched."""
         vectors = picked(self.users, self.items, batch)
-        each = self.method.objective(pair_scores(self.method.objective, vectors, batch))
+        each = pair_losses(self.method.objective, vectors, batch)
         return Losses(each, {"decay": self.method.decay * vectors.squared_norm()})

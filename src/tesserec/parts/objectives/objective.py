@@ -11,6 +11,9 @@ from torch.nn import functional
 from tesserec.core import Spec
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import PairBatch
+from tesserec.parts.negatives import Drawn
+
+PART = 2**20  # scores of a part: memory of this size is used again, larger comes fresh each time
 
 Similarity = Literal["dot", "cosine"]
 
@@ -69,6 +72,13 @@ class Picked:
     positive: Tensor  # [E, D]
     negative: Tensor  # [E, N, D]; [N, D] where all examples share them
 
+    def split(self, size: int) -> list["Picked"]:
+        """The same in parts of at most `size` examples."""
+        users, positives = self.user.split(size), self.positive.split(size)
+        shared = self.negative.ndim == 2
+        others = [self.negative] * len(users) if shared else self.negative.split(size)
+        return [Picked(*part) for part in zip(users, positives, others, strict=True)]
+
     def squared_norm(self) -> Tensor:
         """Half the squared length of the vectors per example; the negatives count as one."""
         own = self.user.square().sum() + self.positive.square().sum()
@@ -90,11 +100,31 @@ def picked(users: Tensor, items: Tensor, batch: PairBatch) -> Picked:
 
 def pair_scores(objective: Objective, vectors: Picked, batch: PairBatch) -> PairScores:
     """How the pairs of a batch score: [E], [E, N]"""
+    assert batch.negative is not None
+    return _scores(_prepared(objective, vectors), batch.negative)
+
+
+def pair_losses(objective: Objective, vectors: Picked, batch: PairBatch) -> Tensor:
+    """One loss per example, computed for a part of the batch at a time: [E]"""
     drawn = batch.negative
     assert drawn is not None
-    user, positive, other = prepared(objective, vectors.user, vectors.positive, vectors.negative)
+    vectors = _prepared(objective, vectors)
+    size = max(256, PART // max(vectors.negative.shape[-2], 1))
+    if size >= len(batch):
+        return objective(_scores(vectors, drawn))
+    starts = range(0, len(batch), size)
+    parts = zip(vectors.split(size), (drawn[slice(at, at + size)] for at in starts), strict=True)
+    return torch.cat([objective(_scores(part, negatives)) for part, negatives in parts])
+
+
+def _prepared(objective: Objective, vectors: Picked) -> Picked:
+    return Picked(*prepared(objective, vectors.user, vectors.positive, vectors.negative))
+
+
+def _scores(vectors: Picked, drawn: Drawn) -> PairScores:
+    user, positive, other = vectors.user, vectors.positive, vectors.negative
     own = other.ndim == 3  # each example has negatives of its own
     negative = (other @ user[:, :, None])[:, :, 0] if own else user @ other.T
     if drawn.excluded is not None:
-        negative = negative.index_put(drawn.excluded, torch.tensor(-torch.inf).to(negative))
+        negative[drawn.excluded] = -torch.inf
     return PairScores((user * positive).sum(1), negative, drawn.log_chance)

@@ -9,9 +9,9 @@ often they are expected, N times their chance, so that the sum estimates the one
 import math
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional
 
 from tesserec.parts.objectives.objective import Objective, PairScores, Similarity
 
@@ -30,4 +30,4 @@ class Softmax(Objective):
         positive, negative = scores.positive / self.temperature, scores.negative / self.temperature
         if scores.log_chance is not None:
             negative = negative - scores.log_chance - math.log(negative.shape[1])
-        return torch.cat([positive[:, None], negative], 1).logsumexp(1) - positive
+        return functional.softplus(negative.logsumexp(1) - positive)

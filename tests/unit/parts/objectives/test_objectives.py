@@ -18,6 +18,7 @@ from tesserec.parts.objectives import (
     Objective,
     PairScores,
     Softmax,
+    pair_losses,
     pair_scores,
     picked,
     prepared,
@@ -172,6 +173,24 @@ def full_softmax(users, items, batch, temperature: float) -> list[float]:
     logits = (unit_users[batch.user] @ unit_items.T / temperature).numpy()
     share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     return (-np.log(share[np.arange(len(logits)), batch.positive.numpy()])).tolist()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+@pytest.mark.parametrize("sampler", [Uniform(), Shared(), InBatch(), Everything()], ids=repr)
+def test_losses_in_parts_of_a_batch_are_those_of_the_whole(monkeypatch, objective, sampler):
+    data = random_world(users=40, items=30, events=600, seed=1)
+    batch = next(Pairs(size=700, negatives=8, sampler=sampler)(data)(torch.Generator()))
+    results = []
+    for part in (2**20, 1):  # the whole batch at once; 256 examples at once
+        monkeypatch.setattr("tesserec.parts.objectives.objective.PART", part)
+        generator = torch.Generator().manual_seed(0)
+        tables = [torch.randn(n, 4, generator=generator).requires_grad_() for n in (40, 30)]
+        each = pair_losses(objective, picked(*tables, batch), batch)
+        (each * torch.linspace(0, 1, len(batch))).sum().backward()
+        results.append([each.detach(), *(table.grad for table in tables)])
+    assert len(batch) > 256
+    for whole, parts in zip(*results, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-5)
 
 
 def test_with_all_items_as_negatives_the_softmax_is_the_full_one():
