@@ -72,8 +72,9 @@ def numbered(frame: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         kinds = text.unique().sort().to_list()
         frame = frame.with_columns(kind=text.cast(pl.Enum(kinds)))
     first = [name for name in ["time", "user", "item"] if name in frame.columns]
-    rest = [n for n in sorted(frame.columns) if n not in first and _is_plain(frame.schema[n])]
-    return frame.select([*first, *(n for n in frame.columns if n not in first)]).sort(first + rest)
+    rest = [_key(n, frame.schema[n]) for n in sorted(frame.columns) if n not in first]
+    frame = frame.select([*first, *(n for n in frame.columns if n not in first)])
+    return frame.sort(*first, *rest)
 
 
 def _entities(table: pl.DataFrame | None, met: pl.Series, what: str) -> Entities:
@@ -105,7 +106,7 @@ def _linked(frame: pl.DataFrame, heads: Entities, tails: Entities) -> pl.DataFra
     linked = frame.with_columns(head=head, tail=tail)
     if head.null_count() or tail.null_count():
         raise BadData("A relation names an id that no table holds.", "Add it to its table.")
-    rest = [n for n in sorted(linked.columns) if n not in ("head", "tail")]
+    rest = [_key(n, linked.schema[n]) for n in sorted(linked.columns) if n not in ("head", "tail")]
     return linked.sort("head", "tail", *rest)
 
 
@@ -118,5 +119,6 @@ def _reordered(table: Tensor, given: pl.Series, wanted: pl.Series) -> Tensor:
     return found
 
 
-def _is_plain(dtype: pl.DataType) -> bool:
-    return not dtype.is_nested()
+def _key(name: str, dtype: pl.DataType) -> pl.Expr:
+    """What rows are sorted by: the value, or its text where values have no order."""
+    return pl.struct(name).struct.json_encode() if dtype.is_nested() else pl.col(name)

@@ -32,7 +32,7 @@ VERSION = 1
 
 def write(
     data: Dataset,
-    folder: Path,
+    folder: str | Path,
     more: Mapping[str, Any] | None = None,
     extras: Mapping[str, pl.LazyFrame] | None = None,
 ) -> None:
@@ -42,7 +42,7 @@ def write(
     their path in the folder. Raises `BadRequest` rather than replace what is no dataset.
     """
     catalog = data.catalog
-    with replacing_folder(folder, manifest=False, mark="dataset.json") as aside:
+    with replacing_folder(Path(folder), manifest=False, mark="dataset.json") as aside:
         _write_entities(catalog.items, aside / "items.parquet")
         _write_entities(catalog.users, aside / "users.parquet")
         for name, entities in catalog.others.items():

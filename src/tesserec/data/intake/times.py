@@ -61,21 +61,20 @@ def _written(column: pl.Series) -> tuple[pl.Series, str]:
     text = column.str.strip_chars()
     known = text.drop_nulls().head(_SAMPLE)
     numbers = known.cast(pl.Float64, strict=False)
-    if len(known) and numbers.null_count() <= len(known) / 2:
+    if numbers.count() and numbers.count() >= _dated(known).count():
         whole = text.cast(pl.Int64, strict=False)
         if whole.null_count() > text.null_count():  # 1.4e9, or 1400000000.25
             whole = whole.fill_null(_floored(text.cast(pl.Float64, strict=False)))
         return _counted(whole)
+    return _dated(text), "dates"
+
+
+def _dated(text: pl.Series) -> pl.Series:
+    """Dates by the first layout that fits each of them."""
     even = text.str.replace("T", " ", literal=True).str.replace(r"[Zz]$", "")
     even = even.str.replace_all(r"^(\d{4})[/.](\d{1,2})[/.]", "$1-$2-")
-    even = even.str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
-    return _parsed(even), "dates"
-
-
-def _parsed(text: pl.Series) -> pl.Series:
-    """Dates by the first layout that fits each of them."""
+    value = pl.lit(even.str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2"))
     zoned, precise, minute = _LAYOUTS
-    value = pl.lit(text)
     found = pl.coalesce(
         value.str.to_datetime(precise, time_unit="us", strict=False).dt.epoch("s"),
         value.str.to_datetime(minute, time_unit="us", strict=False).dt.epoch("s"),
