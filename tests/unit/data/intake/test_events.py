@@ -102,7 +102,7 @@ def test_rows_in_quarantine_whose_columns_are_called_like_ours_are_kept(tmp_path
 
 
 def test_a_file_of_which_no_row_is_left_is_refused(tmp_path: Path):
-    with pytest.raises(BadData, match="No row of ratings.csv is left"):
+    with pytest.raises(BadData, match=r"No row of ratings\.csv is left"):
         events(ratings(tmp_path, "ann,a,soon,3\n"), "skip")
 
 
