@@ -1,4 +1,4 @@
-"""Install the wheel of a folder into an empty environment and run the demo outside of the sources."""
+"""Install a folder's wheel into an empty environment and run the demo outside of the sources."""
 
 import subprocess
 import sys

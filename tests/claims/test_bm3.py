@@ -13,8 +13,8 @@ pytestmark = pytest.mark.claims
 METRIC = "recall@20"
 SCHEDULE = {"metric": METRIC, "every": 2, "patience": 10}
 SETTING = (
-    "amazon-baby-mmrec, published split, seen = exclude_train, derived 128-d image and text vectors, "
-    "early stopping on validation recall@20"
+    "amazon-baby-mmrec, published split, seen = exclude_train, derived 128-d image and text "
+    "vectors, early stopping on validation recall@20"
 )
 
 

@@ -48,11 +48,7 @@ def recommend(
         answers = desk.recommend(desk.history(_items(history or ""), where), k)[0]
     if not answers:
         console.say("Nothing can be answered: no item is left, or nothing is known.")
-    rows = [
-        [n, one["id"], f"{one['score']:.4f}", one.get("title", "")]
-        for n, one in enumerate(answers, 1)
-    ]
-    console.table(["", "item", "score", "title"], rows)
+    _show(console, "score", answers)
     console.answer({"user": user, "items": answers})
 
 
@@ -69,11 +65,7 @@ def similar(
 
     console = Console(json, quiet)
     found = Desk.of(run, None).similar(item, k)
-    rows = [
-        [n, one["id"], f"{one['score']:.4f}", one.get("title", "")]
-        for n, one in enumerate(found, 1)
-    ]
-    console.table(["", "item", "likeness", "title"], rows)
+    _show(console, "likeness", [{**one, "likeness": one["score"]} for one in found])
     console.answer({"item": item, "items": found})
 
 
@@ -93,9 +85,17 @@ def explain(
     console = Console(json, quiet)
     desk = Desk.of(run, data)
     reasons = desk.explain(desk.users([user]), item)[:k]
-    rows = [[f"{100 * one['share']:.1f} %", one["id"], one.get("title", "")] for one in reasons]
-    console.table(["share", "item", "title"], rows)
+    _show(console, "share", reasons)
     console.answer({"user": user, "item": item, "reasons": reasons})
+
+
+def _show(console: Console, figure: str, named: list[dict[str, Any]]) -> None:
+    """Items in their order, with a figure and, where they have one, a title."""
+    head = ["", "item", figure]
+    rows = [[place, one["id"], f"{one[figure]:.4f}"] for place, one in enumerate(named, 1)]
+    if any("title" in one for one in named):
+        head, rows = [*head, "title"], [[*r, o["title"]] for r, o in zip(rows, named, strict=True)]
+    console.table(head, rows)
 
 
 def _items(line: str) -> list[str]:

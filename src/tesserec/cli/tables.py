@@ -1,5 +1,6 @@
 """Tables that more than one command shows."""
 
+import math
 from typing import TYPE_CHECKING
 
 from tesserec.cli.console import Console
@@ -7,7 +8,7 @@ from tesserec.cli.console import Console
 if TYPE_CHECKING:
     from tesserec.evaluation import Comparison
 
-SHOWN = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "hit@10", "coverage@10")
+SHOWN = ("ndcg@10", "recall@10", "hit@10", "coverage@10")
 
 
 def show_comparison(console: Console, found: "Comparison") -> None:
@@ -18,10 +19,13 @@ def show_comparison(console: Console, found: "Comparison") -> None:
     order = sorted(found.names, key=lambda name: -found.values[name][metrics[0]].value)
 
     def cell(name: str, metric: str) -> str:
+        value = found.values[name][metric]
         star = "*" if metric in tested and name in alike[metric] else " "
-        return f"{found.values[name][metric]}{star}"
+        if math.isnan(value.low):
+            return f"{value.value:.4f}"
+        return f"{value.value:.4f} ±{(value.high - value.low) / 2:.3f}{star}"
 
     rows = [[name, *(cell(name, metric) for metric in metrics)] for name in order]
     console.table(["", *metrics], rows)
     if tested and not console.as_json:
-        print("  * not told from the best: paired t-test, Holm-corrected, 5 %")
+        print("  ± half of the 95 % interval; * not told from the best (paired t-test, Holm, 5 %)")

@@ -32,9 +32,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(folder: Path, manifest: bool = True, mark: str = MANIFEST) -> Iterator[Path]:
+def replacing_folder(
+    folder: Path, manifest: bool = True, mark: str = MANIFEST, needs: int = 0
+) -> Iterator[Path]:
     """A temporary folder that takes the place of `folder`, with checksums of all its files.
 
+    `needs` is how many bytes it will hold, where that is known: without room nothing is begun.
     A folder without the file `mark` was not written here, and whatever it holds is not thrown
     away: raises `BadRequest` unless it is empty.
     """
@@ -43,7 +46,7 @@ def replacing_folder(folder: Path, manifest: bool = True, mark: str = MANIFEST) 
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    with room(folder):
+    with room(folder, needs):
         try:
             aside.mkdir()
             yield aside
@@ -162,18 +165,25 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def room(path: Path) -> Iterator[None]:
-    """Say plainly that the disk is full."""
+def room(path: Path, needs: int = 0) -> Iterator[None]:
+    """Say plainly that the disk is full, before anything is begun where the size is known."""
+    if needs > shutil.disk_usage(path.parent).free:
+        raise _no_room(path, needs)
     try:
         yield
     except Exception as error:
         if not _is_full(error):
             raise
-        free = shutil.disk_usage(path.parent).free  # what was begun is gone by now
-        raise DiskFull(
-            f"No room to write {path}: it needs more than the {free:,} bytes that are free.",
-            "Free some space and run the command again; what was there before is whole.",
-        ) from error
+        raise _no_room(path, needs) from error  # what was begun is gone by now
+
+
+def _no_room(path: Path, needs: int) -> DiskFull:
+    free = shutil.disk_usage(path.parent).free
+    wanted = f"{needs:,} bytes are needed and" if needs else "more is needed than the"
+    return DiskFull(
+        f"No room to write {path}: {wanted} {free:,} bytes {'are' if needs else 'that are'} free.",
+        "Free some space and run the command again; what was there before is whole.",
+    )
 
 
 def _is_full(error: Exception) -> bool:

@@ -124,13 +124,22 @@ def _live(name: str) -> Any:
 
 
 def _scan(package: str) -> Iterator[Entry]:
-    found = importlib.util.find_spec(package)
-    if found is None or found.submodule_search_locations is None:
-        return
-    for place in found.submodule_search_locations:
+    try:
+        found = importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise BadSpec(f"The entry point {package!r} names no package.", "Install it, or remove it.")
+    if found.submodule_search_locations is None:
+        yield from _classes(Path(str(found.origin)), package)
+    for place in found.submodule_search_locations or []:
         for path in sorted(Path(place).rglob("*.py")):
             relative = path.relative_to(place).with_suffix("")
-            module = ".".join([package, *relative.parts]).removesuffix(".__init__")
-            for name, bases in _HEADER.findall(path.read_text(encoding="utf-8")):
-                names = tuple(b.strip().split("[")[0].split(".")[-1] for b in bases.split(","))
-                yield Entry(name, module, names)
+            yield from _classes(path, ".".join([package, *relative.parts]))
+
+
+def _classes(path: Path, module: str) -> Iterator[Entry]:
+    """The classes with bases in one file."""
+    for name, bases in _HEADER.findall(path.read_text(encoding="utf-8")):
+        names = tuple(base.strip().split("[")[0].split(".")[-1] for base in bases.split(","))
+        yield Entry(name, module.removesuffix(".__init__"), names)

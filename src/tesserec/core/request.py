@@ -82,10 +82,19 @@ class Requests:
                 raise UnknownId(f"Unknown users: {missing[:5]}.", "Give their histories instead.")
             history = known.histories[rows]
         else:
-            items = [catalog.items.rows(list(row)) for row in histories or []]
-            history = Histories(Ragged.of([row[row >= 0].tolist() for row in items]))
-            rows = torch.full((len(items),), -1)
+            history = Histories(_known_items(catalog, histories or []))
+            rows = torch.full((len(history),), -1)
         return cls(rows, history, exclude=None if seen == "allow" else history.items)
+
+
+def _known_items(catalog: Catalog, histories: Sequence[Sequence[Any]]) -> Ragged:
+    """The rows of the ids in many histories, looked up at once; unknown ones are left out."""
+    asked = torch.repeat_interleave(
+        torch.arange(len(histories)), torch.tensor([len(row) for row in histories]).long()
+    )
+    items = catalog.items.rows([str(one) for row in histories for one in row])
+    known = items >= 0
+    return Ragged.grouped(asked[known], items[known], len(histories))
 
 
 @dataclass(frozen=True, eq=False)

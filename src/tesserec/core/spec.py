@@ -85,7 +85,13 @@ class Spec(BaseModel):
 
 
 def _value(annotation: Any, value: Any, default: Any) -> Any:
-    """Turn the tables inside a field's value into the specs that its annotation asks for."""
+    """Turn the tables inside a field's value into the specs that its annotation asks for.
+
+    TOML and command lines have no null: the word "none" is None where a field may be None.
+    """
+    inside = typing.get_args(annotation)
+    if value == "none" and type(None) in inside and str not in inside:
+        return None
     wanted = _spec_in(annotation)
     if wanted is None:
         return value

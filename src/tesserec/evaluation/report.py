@@ -82,9 +82,10 @@ class Report:
 
     def protocol(self) -> list[str]:
         """How it was measured, one sentence a line."""
+        times = "once" if self.opened == 1 else f"{self.opened} times"
         lines = [
             f"asked per {self.asked}, seen items: {self.seen}, whole catalogue ranked",
-            f"data {self.source.get('fingerprint', '?')}, test opened {self.opened} times",
+            f"data {self.source.get('fingerprint', '?')}, test opened {times}",
         ]
         lines += [f"left out: {count:,} {why}" for why, count in self.left_out.items() if count]
         return lines + list(self.source.get("notes", []))

@@ -12,7 +12,8 @@ LARGE = 50_000  # from here on the mean is normal to more digits than are printe
 
 
 def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap percentile interval of the mean over requests."""
+    """95 % bootstrap percentile interval of the mean over requests; NaN ones do not count."""
+    values = values[~np.isnan(values)]
     if len(values) < 2:
         return float("nan"), float("nan")
     if len(values) > LARGE:
@@ -28,7 +29,7 @@ def intervals(table: Mapping[str, Floats], seed: int = 0) -> dict[str, tuple[flo
     if not table:
         return {}
     stacked = np.stack(list(table.values()), 1)
-    if not 2 <= len(stacked) <= LARGE:
+    if not 2 <= len(stacked) <= LARGE or np.isnan(stacked).any():
         return {name: interval(values, seed) for name, values in table.items()}
     low, high = np.quantile(_resampled_means(stacked, seed), [0.025, 0.975], axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(table)}
@@ -44,6 +45,8 @@ def over_seeds(values: Floats) -> tuple[float, float]:
 
 def paired_p(one: Floats, other: Floats) -> float:
     """Two-sided paired t-test over the same requests; 1 where nothing differs."""
+    both = ~(np.isnan(one) | np.isnan(other))
+    one, other = one[both], other[both]
     difference = one - other
     if len(difference) < 2 or not np.any(difference):
         return 1.0

@@ -58,7 +58,7 @@ def mark(
     scored = [metric for metric in wanted if metric.sort == "scored"]
     if scored:
         _mark_scores(recommender, holdout, scored, each, overall)
-    overall |= {name: float(values.mean()) for name, values in each.items() if len(values)}
+    overall |= {name: float(np.nanmean(values)) for name, values in each.items() if len(values)}
     return Marks(each, overall, answers, time.perf_counter() - began)
 
 
@@ -126,7 +126,8 @@ def _mark_scores(
     if "auc" in names:
         each["auc"] = own
     if "gauc" in names:
-        overall["gauc"] = float(np.average(own, weights=sizes))
+        usable = ~np.isnan(own)
+        overall["gauc"] = float(np.average(own[usable], weights=sizes[usable]))
 
 
 def _marks_of_logged(recommender: Scorer, holdout: Holdout, names: set[str]) -> dict[str, float]:
@@ -174,8 +175,9 @@ def _auc_over_catalogue(
         upto = torch.searchsorted(ordered, own, right=True)
         rank = (below + upto + 1) / 2 - hidden[:, None]
         positives = part.truth.lengths
-        negatives = (len(everything) - hidden - positives).clamp(min=1)
+        negatives = len(everything) - hidden - positives
         total = torch.where(truth >= 0, rank, 0).sum(1)
+        # Where nothing is left to compare with, 0 / 0 says so.
         values.append(((total - positives * (positives + 1) / 2) / (positives * negatives)).numpy())
         sizes.append((positives + negatives).numpy())
     return np.concatenate(values), np.concatenate(sizes)

@@ -46,10 +46,9 @@ class RunFolder:
 
     def best(self) -> "RunFolder":
         """This run, or the one inside that validated best; ties go to the first."""
-        fitted = [run for run in self.runs if run.is_fitted or run.runs]
-        if self.is_fitted or not fitted:
-            return self
-        return max((run.best() for run in fitted), key=lambda run: run.valid).best()
+        inside = [run.best() for run in self.runs]
+        fitted = [run for run in inside if run.is_fitted]
+        return max(fitted, key=lambda run: run.valid) if fitted else self
 
     @property
     def valid(self) -> float:

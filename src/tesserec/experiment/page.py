@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from tesserec.experiment.folders import RunFolder
 from tesserec.training.log import read_log
 
 HEADLINE = "ndcg@10"
-COLUMNS = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "hit@10", "mrr@10", "coverage@10")
+COLUMNS = ("ndcg@10", "recall@10", "recall@20", "hit@10", "mrr@10", "coverage@10")
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,14 @@ def _contents(folder: Path) -> dict[str, Any]:
     rows = _rows(folder)
     found = _comparison(rows)
     study = there.study
+    colours = {name: place for place, name in enumerate(found.names if found else [])}
     names = ", ".join(type(method).__name__ for method in study.all_methods())
     contents: dict[str, Any] = {
         "title": f"{names} on {Path(study.data).name or study.data}",
         "subtitle": f"Run folder {folder.name}",
         "summary": _summary(found),
         "alarms": [row.report.facts["alarm"] for row in rows if "alarm" in row.report.facts],
-        "curves": _curves(folder),
+        "curves": _curves(folder, colours),
         "data": _data(folder),
         "example": _json(folder / "example.json"),
         "protocol": _protocol(there, rows),
@@ -59,7 +60,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "rows": [],
     }
     if found is not None:
-        contents |= _results(rows, found)
+        contents |= _results(rows, found, colours)
     return contents
 
 
@@ -93,7 +94,7 @@ def _summary(found: Comparison | None) -> list[str]:
     return sentences
 
 
-def _results(rows: Sequence[Row], found: Comparison) -> dict[str, Any]:
+def _results(rows: Sequence[Row], found: Comparison, colours: Mapping[str, int]) -> dict[str, Any]:
     metrics = [m for m in COLUMNS if m in found.metrics] or list(found.metrics[:7])
     headline = HEADLINE if HEADLINE in found.metrics else metrics[0]
     order = sorted(
@@ -113,7 +114,7 @@ def _results(rows: Sequence[Row], found: Comparison) -> dict[str, Any]:
         ],
         "baselines": any(row.baseline for row in rows),
         "interval_note": f"over {seeds} seeds" if seeds > 1 else "from a bootstrap over requests",
-        "result_plots": _result_plots([(n, row.report) for n, row in order], headline),
+        "result_plots": _result_plots([(n, r.report) for n, r in order], headline, colours),
         "groups": _groups([(n, row.report) for n, row in order], headline),
         "group_metric": headline,
         "pairs": found.pairs,
@@ -122,7 +123,8 @@ def _results(rows: Sequence[Row], found: Comparison) -> dict[str, Any]:
 
 def _cell(found: Comparison, name: str, metric: str) -> dict[str, Any]:
     value = found.values[name][metric]
-    tied = name in found.ties_with_best(metric) and len(found.names) > 1
+    tested = any(pair.metric == metric for pair in found.pairs)
+    tied = tested and name in found.ties_with_best(metric)
     return {**_shown(value), "best": name == found.best(metric), "tied": tied}
 
 
@@ -131,13 +133,16 @@ def _shown(value: Value) -> dict[str, str]:
     return {"value": f"{value.value:.4f}", "bounds": bounds}
 
 
-def _result_plots(reports: Sequence[tuple[str, Report]], metric: str) -> list[dict[str, str]]:
+def _result_plots(
+    reports: Sequence[tuple[str, Report]], metric: str, colours: Mapping[str, int]
+) -> list[dict[str, str]]:
     rows = [(n, *_numbers(r.metrics[metric])) for n, r in reports]
-    plots = [{"title": f"{metric}, with intervals", "svg": svg.whiskers(rows, metric), "note": ""}]
+    told = svg.whiskers(rows, metric, colours)
+    plots = [{"title": f"{metric}, with intervals", "svg": told, "note": ""}]
     shown = [(n, r) for n, r in reports if "popularity@10" in r.metrics]
     if shown:
         clouds = [
-            svg.Series(n, [(r.metrics["popularity@10"].value, r.metrics[metric].value)])
+            svg.Series(n, [(r.metrics["popularity@10"].value, r.metrics[metric].value)], colours[n])
             for n, r in shown
         ]
         axes = svg.Axes("mean training events of suggested items", metric, from_zero=True)
@@ -150,9 +155,7 @@ def _result_plots(reports: Sequence[tuple[str, Report]], metric: str) -> list[di
     ]
     if covered:
         title = "share of the catalogue that anybody is shown in ten"
-        plots.append(
-            {"title": "Coverage", "svg": svg.bars(covered, title, percent=True), "note": ""}
-        )
+        plots.append({"title": "Coverage", "svg": svg.bars(covered, title, colours), "note": ""})
     return plots
 
 
@@ -175,21 +178,24 @@ def _groups(reports: Sequence[tuple[str, Report]], metric: str) -> dict[str, Any
     return {"heads": heads, "rows": rows}
 
 
-def _curves(folder: Path) -> list[dict[str, str]]:
+def _curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:
     """Loss and validation metric by epoch of every run below that was trained."""
     losses, values, metric = [], [], ""
-    for place in _trained(folder):
+    for number, place in enumerate(_trained(folder)):
         events = read_log(place)
-        name = place.name if place != folder else "this run"
+        method = type(RunFolder(place).study.all_methods()[0]).__name__
+        name = f"{method}, {place.name}" if place.name.startswith("seed-") else method
+        colour = colours.get(name, len(colours) + number)
         epochs = {e["epoch"]: float(e["loss"]) for e in events if e["event"] == "epoch"}
         checks = [e for e in events if e["event"] == "validation"]
         if len(epochs) > 1:
             first = abs(next(iter(epochs.values()))) or 1.0
-            losses.append(svg.Series(name, [(e, v / first) for e, v in sorted(epochs.items())]))
+            points = [(e, v / first) for e, v in sorted(epochs.items())]
+            losses.append(svg.Series(name, points, colour))
         if checks:
             metric = next(n for n in checks[0] if "@" in n)
-            points = {e["epoch"]: float(e[metric]) for e in checks if metric in e}
-            values.append(svg.Series(name, sorted(points.items())))
+            reached = {e["epoch"]: float(e[metric]) for e in checks if metric in e}
+            values.append(svg.Series(name, sorted(reached.items()), colour))
     plots = []
     if values:
         axes = svg.Axes("epoch", f"validation {metric}", from_zero=True)
@@ -202,7 +208,8 @@ def _curves(folder: Path) -> list[dict[str, str]]:
 
 
 def _trained(folder: Path) -> list[Path]:
-    return sorted({path.parent for path in folder.rglob("log.jsonl")})
+    logs = folder.rglob("log.jsonl")
+    return sorted({path.parent for path in logs if (path.parent / "study.toml").is_file()})
 
 
 def _data(folder: Path) -> dict[str, Any] | None:
@@ -231,7 +238,9 @@ def _protocol(there: RunFolder, rows: Sequence[Row]) -> list[str]:
         lines.append(f"Split {type(study.split).__name__}: {told}.")
     if rows:
         lines += [line[0].upper() + line[1:] for line in rows[0].report.protocol()]
-    lines.append(f"Seeds {', '.join(map(str, study.seeds))}; data {study.fingerprint}.")
+    if not rows:
+        lines.append(f"Data {study.fingerprint}.")
+    lines.append(f"Seeds: {', '.join(map(str, study.seeds))}.")
     if study.notes:
         lines.append(study.notes)
     return list(_once(lines))

@@ -143,8 +143,8 @@ def fit_seeds(
 
 def crown(folder: Path) -> RunFolder:
     """Put a copy of the model that validated best into `model/`; returns the run it is from."""
-    shutil.rmtree(folder / "model", ignore_errors=True)
-    best = RunFolder(folder).best()
+    inside = RunFolder(folder).runs
+    best = max((run.best() for run in inside if run.best().is_fitted), key=lambda run: run.valid)
     with replacing_folder(folder / "model", manifest=False) as aside:
         shutil.copytree(best.path / "model", aside, dirs_exist_ok=True)
     return best

@@ -43,7 +43,7 @@ class Study(Spec):
 
     def write(self, path: Path) -> None:
         """Write this study as TOML."""
-        write_text(path, tomli_w.dumps(_without_none(self.to_dict())))
+        write_text(path, tomli_w.dumps(_for_toml(self)))
 
     def all_methods(self) -> tuple[Method, ...]:
         """The methods in their order. Raises `BadSpec` where there is none."""
@@ -80,10 +80,15 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _without_none(value: Any) -> Any:
-    """TOML has no null: what is None is left out."""
+def _for_toml(value: Any) -> Any:
+    """Tables without null: what is None by default is left out, what was made None is "none"."""
+    if isinstance(value, Spec):
+        kept = {"kind": type(value).__name__}
+        for name, field in type(value).model_fields.items():
+            one = getattr(value, name)
+            if one is not None or field.default is not None:
+                kept[name] = "none" if one is None else _for_toml(one)
+        return kept
     if isinstance(value, Mapping):
-        return {name: _without_none(one) for name, one in value.items() if one is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(one) for one in value]
-    return value
+        return {name: _for_toml(one) for name, one in value.items()}
+    return [_for_toml(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,7 +1,7 @@
 """Small plots as inline SVG: no scripts, no fonts, colours from the page's own variables."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -16,6 +16,7 @@ class Series:
 
     name: str
     points: Sequence[tuple[float, float]]
+    colour: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ def lines(series: Sequence[Series], axes: Axes) -> str:
     """A line for each series; a lone point is a dot."""
     frame = _Frame.around(series, axes)
     parts = []
-    for number, one in enumerate(series):
+    for one in series:
         places = [frame.place(*point) for point in one.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<polyline class="line s{number % COLOURS}" points="{path}"/>')
+        parts.append(f'<polyline class="line s{one.colour % COLOURS}" points="{path}"/>')
         if len(places) == 1:
-            parts.append(_dot(*places[0], number))
-    return frame.drawn(parts, [one.name for one in series])
+            parts.append(_dot(*places[0], one.colour))
+    return frame.drawn(parts, series)
 
 
 def area(series: Series, axes: Axes) -> str:
@@ -60,33 +61,35 @@ def scatter(series: Sequence[Series], axes: Axes) -> str:
     frame = _Frame.around(series, axes)
     parts = []
     taken: list[tuple[float, float]] = []
-    for number, one in enumerate(series):
+    for one in series:
         x, y = frame.place(*one.points[0])
         above = y - 9
         while any(abs(above - b) < 13 and abs(x - a) < 90 for a, b in taken):
             above -= 13
         taken.append((x, above))
-        parts.append(_dot(x, y, number))
+        parts.append(_dot(x, y, one.colour))
         anchor = "end" if x > WIDTH * 0.7 else "start"
         parts.append(_text("label", x, above, anchor, one.name))
     return frame.drawn(parts, [])
 
 
-def whiskers(rows: Sequence[tuple[str, float, float, float]], title: str) -> str:
+def whiskers(
+    rows: Sequence[tuple[str, float, float, float]], title: str, colours: Mapping[str, int]
+) -> str:
     """A row per name: value, and the interval around it; NaN bounds draw none."""
     height = 30 * len(rows) + TOP + BOTTOM
     ends = [v for _, *values in rows for v in values if not math.isnan(v)]
     low, high = min([0.0, *ends]), max(ends, default=1.0) or 1.0
     ticks = nice_ticks(low, high)
-    left = 120
+    left = 100
     scale = _scale(ticks[0], max(high, ticks[-1]), left, WIDTH - RIGHT)
     ground = height - BOTTOM
     parts = []
     for tick in ticks:
         parts.append(_line("grid", scale(tick), TOP, scale(tick), ground))
         parts.append(_text("tick", scale(tick), ground + 16, "middle", short(tick)))
-    for number, (name, value, below, above) in enumerate(rows):
-        y = TOP + 30 * number + 15
+    for place, (name, value, below, above) in enumerate(rows):
+        y, number = TOP + 30 * place + 15, colours.get(name, place)
         parts.append(_text("label", left - 10, y + 4, "end", name))
         if not (math.isnan(below) or math.isnan(above)):
             parts.append(_line(f"whisker s{number % COLOURS}", scale(below), y, scale(above), y))
@@ -95,16 +98,16 @@ def whiskers(rows: Sequence[tuple[str, float, float, float]], title: str) -> str
     return _svg(height, parts, title)
 
 
-def bars(rows: Sequence[tuple[str, float]], title: str, percent: bool = False) -> str:
-    """A horizontal bar per name, its value beside it."""
+def bars(rows: Sequence[tuple[str, float]], title: str, colours: Mapping[str, int]) -> str:
+    """A horizontal bar per name, the share it stands for beside it."""
     height = 30 * len(rows) + TOP + 26
     left = 120
     most = max((value for _, value in rows), default=1.0) or 1.0
     scale = _scale(0, most, left, WIDTH - 70)
     parts = []
-    for number, (name, value) in enumerate(rows):
-        y = TOP + 30 * number
-        shown = f"{100 * value:.1f} %" if percent else short(value)
+    for place, (name, value) in enumerate(rows):
+        y, number = TOP + 30 * place, colours.get(name, place)
+        shown = f"{100 * value:.1f} %"
         parts.append(_text("label", left - 10, y + 19, "end", name))
         width = max(scale(value) - left, 1)
         size = f'x="{left}" y="{y + 5}" width="{width:.1f}" height="20" rx="3"'
@@ -168,7 +171,7 @@ class _Frame:
         """Where a point is drawn."""
         return self.x(math.log10(max(x, 1e-12)) if self.axes.log_x else x), self.y(y)
 
-    def drawn(self, parts: Sequence[str], names: Sequence[str]) -> str:
+    def drawn(self, parts: Sequence[str], named: Sequence[Series]) -> str:
         """The grid, the parts, and the names of the series."""
         grid = []
         for tick in self.y_ticks:
@@ -182,15 +185,15 @@ class _Frame:
         turn = f'transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"'
         name = escape(self.axes.y)
         grid.append(f'<text class="axis" {turn} text-anchor="middle">{name}</text>')
-        return _svg(HEIGHT, [*grid, *parts], self.axes.y) + _legend(names)
+        return _svg(HEIGHT, [*grid, *parts], self.axes.y) + _legend(named)
 
 
-def _legend(names: Sequence[str]) -> str:
-    if len(names) < 2:
+def _legend(named: Sequence[Series]) -> str:
+    if len(named) < 2:
         return ""
     inner = "".join(
-        f'<span><i class="swatch b{number % COLOURS}"></i>{escape(name)}</span>'
-        for number, name in enumerate(names)
+        f'<span><i class="swatch b{one.colour % COLOURS}"></i>{escape(one.name)}</span>'
+        for one in named
     )
     return f'<div class="legend">{inner}</div>'
 

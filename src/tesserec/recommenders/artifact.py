@@ -8,7 +8,7 @@
     manifest.json         SHA-256 of every file
 
 `load` builds the network on the meta device from the description and the shapes, and assigns the
-weights, so nothing is held twice.
+weights.
 """
 
 import json
@@ -38,7 +38,8 @@ def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
         raise BadRequest("This recommender does not know its method.", "Save what `fit` returned.")
     weights = _plain(recommender.network.state_dict())
     tables, same = _apart(recommender.tables(), weights)
-    with replacing_folder(folder) as aside:
+    needs = sum(one.numel() * one.element_size() for one in [*weights.values(), *tables.values()])
+    with replacing_folder(folder, needs=needs) as aside:
         _write_json(aside / "method.json", {"version": VERSION, **method.to_dict()})
         save_file(weights, aside / "weights.safetensors")
         (aside / "index").mkdir()
@@ -65,16 +66,25 @@ def load(folder: Path | str) -> Answering:
     nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
     with torch.device("meta"):
         network = method.network(Dataset(catalog, Interactions(nobody)))
-    weights = load_file(folder / "weights.safetensors")
+    weights = _tensors(folder / "weights.safetensors")
     _lengthen_memories(network, weights)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
         raise DamagedFile(f"The weights in {folder} do not fit its method: {error}") from None
-    tables = load_file(folder / "index" / "tables.safetensors")
+    tables = _tensors(folder / "index" / "tables.safetensors")
     same = read_json(folder / "index" / "index.json")["same_as_weight"]
     tables |= {name: weights[weight] for name, weight in same.items()}
     return method.answer(network.eval(), catalog).by(method).with_tables(tables)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, in memory of their own.
+
+    Where they lie in a mapped file decides how they are aligned, and that a product's last bit;
+    and a mapped file that is overwritten in place takes the model with it.
+    """
+    return {name: one.clone() for name, one in load_file(path).items()}
 
 
 def _model_folder(folder: Path) -> Path:

@@ -69,6 +69,6 @@ class ScoreRecommender(Answerer):
         return cast(ScoreAll, self.network.score_all)(requests)
 
     def _blocks(self, count: int) -> list[slice]:
-        """Requests whose scores take at most 64 MB."""
-        size = max(1, 2**24 // max(len(self.catalog.items), 1))
+        """Requests whose scores take at most 16 MB; larger blocks are fresh memory each time."""
+        size = max(1, 2**22 // max(len(self.catalog.items), 1))
         return [slice(at, at + size) for at in range(0, count, size)]

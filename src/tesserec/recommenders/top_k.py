@@ -13,10 +13,11 @@ from tesserec.core import Ragged, Recommendations, Requests
 from tesserec.core.errors import BadRequest
 from tesserec.core.parallel import even, in_parallel
 
-TILE = 4096  # items whose scores are held at once
+TILE = 1024  # items whose scores are held at once
 BLOCK = 1024  # requests ranked at once
 
 
+@torch.no_grad()
 def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k items with the largest inner product: [B, D] x [I, D] -> [B, k]"""
     _check(k)
@@ -27,8 +28,12 @@ def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) ->
             parts.append(_rank_by_torch(queries[block] @ items.T, requests[block], k))
             continue
         best = _Best(len(queries[block]), k, requests[block])
+        room = queries.new_empty(len(queries[block]) * min(TILE, len(items)))
         for first in range(0, len(items), TILE):
-            best.offer(queries[block] @ items[first : first + TILE].T, first)
+            tile = items[first : first + TILE]
+            # The same memory each time: fresh memory costs as much as the product.
+            scores = room[: len(queries[block]) * len(tile)].view(-1, len(tile))
+            best.offer(torch.mm(queries[block], tile.T, out=scores), first)
         parts.append(best.answers())
     return Recommendations.joined(parts) if parts else nothing(0, k)
 

@@ -63,10 +63,10 @@ def _tokens(text: str) -> list[_Token]:
         if match is None:
             raise BadRequest(f"--where cannot be read at {text[place:].strip()[:20]!r}.", _EXAMPLE)
         kind = str(match.lastgroup)
-        value = match[kind]
+        value, begin = match[kind], match.start(kind)
         if kind == "name" and value.lower() in _WORDS:
             kind, value = "word", value.lower()
-        tokens.append(_Token(kind, value, match.start(kind)))
+        tokens.append(_Token(kind, value, begin))
         place = match.end()
     return [*tokens, _Token("end", "the end", len(text))]
 

@@ -57,7 +57,8 @@ class Checkpoints:
         facts = {"position": asdict(position), "groups": groups, "key": self.key}
         facts["scaler"] = state.scaler.state_dict()
         newest = self.folder / f"step-{position.step:010d}"
-        with replacing_folder(newest) as aside:
+        needs = sum(one.numel() * one.element_size() for one in tensors.values())
+        with replacing_folder(newest, needs=needs) as aside:
             save_file(_apart(tensors), aside / "state.safetensors")
             (aside / "state.json").write_text(json.dumps(facts))
         # Later ones were damaged, and passed over; what is hidden was cut short by a kill.
@@ -101,7 +102,9 @@ class Checkpoints:
 
 
 def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    return load_file(folder / "state.safetensors"), json.loads((folder / "state.json").read_text())
+    # Copies: what is read lies in the file, which would keep its room on disk once dropped.
+    tensors = {name: one.clone() for name, one in load_file(folder / "state.safetensors").items()}
+    return tensors, json.loads((folder / "state.json").read_text())
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -16,12 +16,17 @@ NAME = "log.jsonl"
 class Log:
     """Appends events to `log.jsonl`. Without a folder it keeps quiet."""
 
-    def __init__(self, folder: Path | None, tensorboard: bool = False) -> None:
+    def __init__(
+        self, folder: Path | None, tensorboard: bool = False, resumed: bool = False
+    ) -> None:
         self.path = None if folder is None else folder / NAME
         self._board = _board(folder) if tensorboard and folder is not None else None
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _end_last_line(self.path)
+            if resumed:
+                _end_last_line(self.path)
+            else:
+                self.path.unlink(missing_ok=True)  # of another run in this folder
 
     def write(self, event: str, step: int, **facts: Any) -> None:
         """One event, on disk when this returns."""
@@ -41,9 +46,9 @@ class Log:
 
 
 @contextmanager
-def logging(folder: Path | None, tensorboard: bool = False) -> Iterator[Log]:
-    """A log that is closed at the end, whatever happens."""
-    log = Log(folder, tensorboard)
+def logging(folder: Path | None, tensorboard: bool = False, resumed: bool = False) -> Iterator[Log]:
+    """A log that is closed at the end, whatever happens; a new one unless the run is resumed."""
+    log = Log(folder, tensorboard, resumed)
     try:
         yield log
     finally:
@@ -51,14 +56,17 @@ def logging(folder: Path | None, tensorboard: bool = False) -> Iterator[Log]:
 
 
 def read_log(folder: Path) -> list[Mapping[str, Any]]:
-    """The events of a run; a line cut off by a kill is left out."""
+    """The events of a run: without a line cut off by a kill, and without epochs done again."""
     path = folder / NAME
-    events = []
+    events: list[Mapping[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            events.append(json.loads(line))
+            event = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if event["event"] == "resumed":
+            events = [one for one in events if one.get("epoch", 0) <= event["epoch"]]
+        events.append(event)
     return events
 
 

@@ -3,13 +3,15 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from tesserec.core import Spec
+from tesserec.core.errors import BadSpec
+from tesserec.evaluation.metrics import parse
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -103,3 +105,13 @@ class Schedule(Spec):
     metric: str = "ndcg@10"  # watched on the validation part
     every: Count = 1  # epochs between validations
     patience: Count | None = 10  # validations without gain before it stops; None: never
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> Self:
+        metrics = parse(self.metric)
+        if len(metrics) != 1 or metrics[0].name == "logloss":
+            raise BadSpec(
+                f"schedule.metric = {self.metric!r} is not one number that is better when higher.",
+                "Watch ndcg@10, recall@20 or auc.",
+            )
+        return self

@@ -37,7 +37,7 @@ def train(
     checkpoint belongs to. Raises `NotFinite` within a step of the first NaN or infinite loss.
     """
     folder = run.folder if processes()[0] == 0 else None
-    with run.seeded("training"), logging(folder, run.tensorboard) as log:
+    with run.seeded("training"), logging(folder, run.tensorboard, run.resume) as log:
         loop = _Loop.begin(network, epochs, schedule, run, key, log)
         run.progress.start(title, schedule.epochs * len(epochs))
         run.progress.advance(loop.position.step, {})
@@ -166,6 +166,9 @@ class _Loop:
     def keep(self, last: bool = False) -> None:
         """Write a checkpoint when one is due."""
         due = time.time() - self.kept_at >= self.run.checkpoint_minutes * 60
+        if due or last:
+            # A loss may be finite and its gradient not: such weights are neither kept nor answered.
+            self._check_weights()
         if self.checkpoints is not None and self.trainer.rank == 0 and (due or last):
             self.checkpoints.write(self.position, self.state)
             self.kept_at = time.time()
@@ -197,31 +200,42 @@ class _Loop:
 
     def _stop(self, batch: Batch, losses: Losses) -> None:
         """Name what is not finite, keep the batch beside the checkpoints, and raise."""
-        culprit = _not_finite(self.state.network, losses)
+        culprit = _bad_weight(self.state.network) or _bad_loss(losses)
         kept = ""
         if self.run.folder is not None:
             path = self.run.folder / "not-finite-batch.safetensors"
             with replacing(path) as aside:
                 save_file(_tensors(batch), aside)
             kept = f"The batch is in {path}. "
-            if self.checkpoints is not None and self.checkpoints.exist():
-                kept += f"The last good checkpoint is in {self.checkpoints.folder}. "
             self.log.write("not finite", self.position.step, tensor=culprit)
-        raise NotFinite(
+        raise self._not_finite(culprit, kept)
+
+    def _check_weights(self) -> None:
+        """Raise `NotFinite` when the last step has spoiled the weights."""
+        culprit = _bad_weight(self.state.network)
+        if culprit:
+            self.log.write("not finite", self.position.step, tensor=culprit)
+            raise self._not_finite(culprit, "")
+
+    def _not_finite(self, culprit: str, kept: str) -> NotFinite:
+        if self.checkpoints is not None and self.checkpoints.exist():
+            kept += f"The last good checkpoint is in {self.checkpoints.folder}. "
+        return NotFinite(
             f"Step {self.position.step}: {culprit} is not finite.",
             kept + "Lower schedule.rate, or set schedule.clip = 1.0.",
         )
 
 
-def _not_finite(network: nn.Module, losses: Losses) -> str:
-    """The first tensor that is not finite: a weight if one is not, else a part of the loss."""
-    for name, weight in network.named_parameters():
-        if not weight.isfinite().all():
-            return f"the weight {name!r}"
-    for name, one in losses.extra.items():
-        if not one.isfinite().all():
-            return f"the loss {name!r}"
-    return "the loss of an example"
+def _bad_weight(network: nn.Module) -> str:
+    """The first weight that is not finite, "" when all are."""
+    spoiled = (name for name, one in network.named_parameters() if not one.isfinite().all())
+    return next((f"the weight {name!r}" for name in spoiled), "")
+
+
+def _bad_loss(losses: Losses) -> str:
+    """The first part of a loss that is not finite."""
+    spoiled = (name for name, one in losses.extra.items() if not one.isfinite().all())
+    return next((f"the loss {name!r}" for name in spoiled), "the loss of an example")
 
 
 def _tensors(part: Any, name: str = "") -> dict[str, Tensor]:

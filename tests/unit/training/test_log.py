@@ -22,8 +22,25 @@ def test_a_line_that_a_kill_cut_off_is_left_out_and_spoils_no_other(tmp_path):
     Log(tmp_path).write("epoch", 1)
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"event": "epo')
-    Log(tmp_path).write("epoch", 2)
+    Log(tmp_path, resumed=True).write("epoch", 2)
     assert [event["step"] for event in read_log(tmp_path)] == [1, 2]
+
+
+def test_a_new_run_begins_a_new_log(tmp_path):
+    Log(tmp_path).write("epoch", 1)
+    Log(tmp_path).write("epoch", 2)
+    assert [event["step"] for event in read_log(tmp_path)] == [2]
+
+
+def test_an_epoch_that_was_done_again_after_a_kill_is_told_once(tmp_path):
+    log = Log(tmp_path)
+    for epoch in (1, 2, 3):
+        log.write("epoch", 10 * epoch, epoch=epoch)
+        log.write("validation", 10 * epoch, epoch=epoch)
+    log.write("resumed", 14, epoch=1)
+    log.write("epoch", 20, epoch=2)
+    told = [(event["event"], event["epoch"]) for event in read_log(tmp_path)]
+    assert told == [("epoch", 1), ("validation", 1), ("resumed", 1), ("epoch", 2)]
 
 
 def test_without_a_folder_or_a_file_there_is_nothing_to_say(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tesserec.core import Dataset, Holdout, Method, Run, Silent
-from tesserec.core.errors import BadData, DamagedFile
+from tesserec.core.errors import BadData, DamagedFile, DiskFull
+from tesserec.core.files import verify
 from tesserec.data.splits import ByUser
 from tesserec.methods.collaborative.lightgcn import LightGCN
 from tesserec.methods.collaborative.mf import MF
@@ -80,18 +81,27 @@ def parts(data: Dataset) -> tuple[Dataset, Holdout]:
 
 @pytest.fixture(scope="module")
 def in_one_go(parts) -> dict[str, dict[str, torch.Tensor]]:
-    """The weights of runs that nobody stopped, and that wrote nothing."""
+    """The last weights of runs that nobody stopped, and that wrote nothing."""
+    return {
+        name: method.fit(parts[0], Run(seed=3)).network.state_dict()
+        for name, method in METHODS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def best(parts) -> dict[str, dict[str, torch.Tensor]]:
+    """The weights that validated best in such runs."""
     train, valid = parts
-    found = {}
-    for name, method in METHODS.items():
-        found[name] = method.fit(train, Run(seed=3, valid=valid)).network.state_dict()
-    return found
+    return {
+        name: method.fit(train, Run(seed=3, valid=valid)).network.state_dict()
+        for name, method in METHODS.items()
+    }
 
 
 def fit(method: Method, parts, folder: Path, stop: int = 10**9, **more) -> dict[str, torch.Tensor]:
-    train, valid = parts
-    more = {"seed": 3, "checkpoint_minutes": 0, "valid": valid, **more}
-    return method.fit(train, Run(folder=folder, progress=StopAt(stop), **more)).network.state_dict()
+    more = {"seed": 3, "checkpoint_minutes": 0, **more}
+    run = Run(folder=folder, progress=StopAt(stop), **more)
+    return method.fit(parts[0], run).network.state_dict()
 
 
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -123,9 +133,17 @@ def test_stopped_four_times_in_and_between_epochs(parts, in_one_go, tmp_path, na
     assert_equal(fit(METHODS[name], parts, tmp_path, resume=True), in_one_go[name])
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_stopped_between_validations_the_best_weights_come_back(parts, best, tmp_path, name):
+    for stop in (5, 3, 2):
+        with pytest.raises(Stopped):
+            fit(METHODS[name], parts, tmp_path, stop, resume=True, valid=parts[1])
+    assert_equal(fit(METHODS[name], parts, tmp_path, resume=True, valid=parts[1]), best[name])
+
+
 @pytest.mark.parametrize("name", ["MF", "strategies around dropout"])
 @pytest.mark.parametrize("validation", [1, 2, 4])
-def test_stopped_while_validating(parts, in_one_go, tmp_path, monkeypatch, name, validation):
+def test_stopped_while_validating(parts, best, tmp_path, monkeypatch, name, validation):
     left = validation
     loop = importlib.import_module("tesserec.training.train")  # not the function of that name
     real = loop.mark
@@ -139,17 +157,21 @@ def test_stopped_while_validating(parts, in_one_go, tmp_path, monkeypatch, name,
 
     monkeypatch.setattr(loop, "mark", mark)
     with pytest.raises(Stopped):
-        fit(METHODS[name], parts, tmp_path)
+        fit(METHODS[name], parts, tmp_path, valid=parts[1])
     monkeypatch.undo()
-    assert_equal(fit(METHODS[name], parts, tmp_path, resume=True), in_one_go[name])
+    assert_equal(fit(METHODS[name], parts, tmp_path, resume=True, valid=parts[1]), best[name])
 
 
-def test_a_strategy_counts_every_step_once_and_remembers_all_events(parts, in_one_go):
+def test_a_strategy_counts_every_step_once_and_remembers_all_events(in_one_go):
     found = in_one_go["a strategy with a memory"]
-    # The best weights came back, with the memory of their own epoch.
+    assert int(found["steps"]) == STEPS
+    assert (found["remembered"] > 0).all()
+
+
+def test_the_best_weights_come_back_with_the_memory_of_their_own_epoch(best):
+    found = best["a strategy with a memory"]
     assert 0 < int(found["steps"]) <= STEPS
     assert int(found["steps"]) % 3 == 0
-    assert (found["remembered"] > 0).all()
 
 
 def test_a_finished_run_is_loaded_and_not_repeated(parts, in_one_go, tmp_path):
@@ -225,6 +247,29 @@ def test_a_run_that_begins_anew_drops_the_checkpoints_of_the_one_before(parts, i
     with pytest.raises(Stopped):
         fit(METHODS["MF"], parts, tmp_path, 4)
     assert_equal(fit(METHODS["MF"], parts, tmp_path, resume=True), in_one_go["MF"])
+
+
+def fill(file) -> None:
+    while True:
+        file.write(bytes(4096))
+
+
+def test_on_a_full_disk_training_stops_and_goes_on_when_there_is_room(parts, in_one_go, small_disk):
+    """Promise 8."""
+    folder = small_disk / "run"
+    with pytest.raises(Stopped):
+        fit(METHODS["MF"], parts, folder, 5)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        fill(file)
+    with pytest.raises(DiskFull, match=r"run/(checkpoints/step-|log\.jsonl)") as full:
+        fit(METHODS["MF"], parts, folder, resume=True)
+    assert "bytes" in full.value.cause
+    for kept in checkpoints(folder):
+        verify(kept)
+    assert [path.name for path in checkpoints(folder)] == ["step-0000000003", "step-0000000004"]
+    filler.unlink()
+    assert_equal(fit(METHODS["MF"], parts, folder, resume=True), in_one_go["MF"])
 
 
 def test_each_stage_has_checkpoints_of_its_own(parts, tmp_path):

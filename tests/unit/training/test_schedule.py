@@ -56,3 +56,10 @@ def test_an_optimiser_is_torchs_with_these_numbers(spec, kind, facts):
 def test_numbers_that_make_no_schedule_are_refused(wrong):
     with pytest.raises(BadSpec, match=next(iter(wrong))):
         Schedule(**wrong)
+
+
+@pytest.mark.parametrize("metric", ["ndgc@10", "recall", "ndcg@10,recall@20", "logloss", ""])
+def test_a_number_that_cannot_be_watched_is_refused_before_anything_is_trained(metric):
+    with pytest.raises(BadSpec):
+        Schedule(metric=metric)
+    assert Schedule(metric="Recall@20").metric == "Recall@20"

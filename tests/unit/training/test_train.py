@@ -193,6 +193,29 @@ def test_what_is_no_number_is_named(what, says):
         walk(Exploding(what), PLAIN, Run())
 
 
+class Steep(Walker):
+    """A finite loss whose gradient, at one step, is not."""
+
+    def loss(self, batch: Numbers) -> Losses:
+        bad = 0 * (self.place - self.place.detach()).abs().sqrt()
+        return Losses(super().loss(batch).each, {"bad": bad} if batch.step == 5 else {})
+
+
+def test_a_gradient_that_is_no_number_spoils_no_checkpoint(tmp_path):
+    with pytest.raises(NotFinite, match="Step 6: the weight 'place'") as stopped:
+        walk(Steep(), PLAIN, Run(folder=tmp_path, checkpoint_minutes=0))
+    assert str(tmp_path / "checkpoints") in stopped.value.cure
+    newest = tmp_path / "checkpoints" / "step-0000000005"
+    assert load_file(newest / "state.safetensors")["network.place"].isfinite()
+    assert not (tmp_path / "checkpoints" / "step-0000000006").exists()
+    assert read_log(tmp_path)[-1]["event"] == "not finite"
+
+
+def test_a_last_step_that_spoils_the_weights_is_no_end_of_a_run():
+    with pytest.raises(NotFinite, match="Step 6: the weight 'place'"):
+        walk(Steep(), PLAIN.changed({"epochs": 2}), Run())
+
+
 @pytest.mark.parametrize("batches", [Pairs(size=8, negatives=2), Pairs(size=8, sampler=InBatch())])
 def test_the_kept_batch_has_its_negatives(two_tastes: Dataset, tmp_path: Path, batches):
     class Spoiled(MF):

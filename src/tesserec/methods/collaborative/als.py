@@ -26,7 +26,7 @@ Positive = Annotated[float, Field(gt=0)]
 class ALS(ClosedForm):
     """Solve users, then items, then users again."""
 
-    tiny: ClassVar = {"dim": 8, "epochs": 10, "alpha": 10.0}
+    tiny: ClassVar = {"dim": 8, "epochs": 10, "regularization": 1.0}
 
     dim: Count = 64
     epochs: Count = 15
@@ -69,9 +69,11 @@ class Network(nn.Module):
     def stranger(self, histories: Histories, items: Tensor) -> Tensor:
         """The least-squares vector of each history, as if its person had been there: [B, D]"""
         found = torch.zeros(len(histories), items.shape[1])
-        flat = histories.items.compact()
-        once = (flat, torch.ones(len(flat.values)))
-        least_squares(once, items.cpu(), found, self.method, steps=items.shape[1])
+        rows, chosen = histories.items.pairs()
+        pairs, times = torch.unique(rows * len(items) + chosen, return_counts=True)
+        distinct = Ragged.grouped(pairs // len(items), pairs % len(items), len(histories))
+        counted = (distinct, times.float())
+        least_squares(counted, items.cpu(), found, self.method, steps=items.shape[1])
         return found.to(items.device)
 
 

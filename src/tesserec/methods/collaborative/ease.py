@@ -84,7 +84,8 @@ class Network(nn.Module):
         starts = torch.searchsorted(rows, torch.arange(len(requests), device=rows.device))
         scores = functional.embedding_bag(items, self.weight, starts, mode="sum")
         empty = (requests.history.items.lengths == 0).to(scores.device)
-        return torch.where(empty[:, None], self.average, scores)
+        scores[empty] = self.average
+        return scores
 
     def contributions(self, requests: Requests, items: Tensor) -> Tensor:
         """What each history item adds to the score of one item per request: [n]"""

@@ -7,11 +7,13 @@ history scores an item by the sum of the similarities that lead from its items t
 
 from typing import Annotated, ClassVar
 
+import numba
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Requests, Run
+from tesserec.core import Answering, Catalog, Dataset, Ragged, Requests, Run
+from tesserec.core.parallel import balanced, in_parallel
 from tesserec.parts.graphs import cosine_neighbours
 from tesserec.recommenders import ScoreRecommender
 from tesserec.training import ClosedForm
@@ -33,10 +35,8 @@ class ItemKNN(ClosedForm):
         near, similarity = cosine_neighbours(data, self.neighbours, self.shrink)
         network.near.copy_(near)
         network.similarity.copy_(similarity)
-        everybody = torch.arange(len(near))
-        network.average.copy_(
-            network.spread(everybody, everybody * 0, data.popularity.float(), 1)[0]
-        )
+        everybody = similarity * data.popularity[:, None]  # 0 beside -1
+        network.average.index_add_(0, near.clamp(min=0).reshape(-1), everybody.reshape(-1))
 
     def answer(self, network: nn.Module, catalog: Catalog) -> Answering:
         return ScoreRecommender(network, catalog)
@@ -55,20 +55,18 @@ class Network(nn.Module):
 
     def score_all(self, requests: Requests) -> Tensor:
         """Sum of similarities from the history's items: [B, I]"""
-        rows, history = (one.to(self.near.device) for one in requests.history.items.pairs())
-        scores = self.spread(
-            history, rows, torch.ones(len(rows), device=rows.device), len(requests)
-        )
-        empty = (requests.history.items.lengths == 0).to(scores.device)
-        return torch.where(empty[:, None], self.average, scores)
+        history = requests.history.items
+        scores = self.sums(history)
+        scores[history.lengths == 0] = self.average
+        return scores
 
-    def spread(self, items: Tensor, rows: Tensor, weight: Tensor, count: int) -> Tensor:
-        """Add `weight` [n] times the similarities of each of `items` [n] to its row: [count, I]"""
-        near, similarity = self.near[items], self.similarity[items]  # [n, K]
-        place = rows[:, None] * len(self.near) + near.clamp(min=0)
-        total = similarity.new_zeros(count * len(self.near))
-        total.index_add_(0, place.reshape(-1), (similarity * weight[:, None]).reshape(-1))
-        return total.view(count, len(self.near))
+    def sums(self, rows: Ragged) -> Tensor:
+        """Similarities of all items to those of each row, added up: [B, I]"""
+        scores = torch.zeros(len(rows), len(self.near))
+        arrays = (rows.values, rows.starts, rows.ends, self.near, self.similarity, scores)
+        bounds = balanced(rows.lengths.add(1).cumsum(0).numpy(), width=self.near.shape[1])
+        in_parallel(_add_up, bounds, *(one.numpy() for one in arrays))
+        return scores
 
     def contributions(self, requests: Requests, items: Tensor) -> Tensor:
         """What each history item adds to the score of one item per request: [n]"""
@@ -77,5 +75,15 @@ class Network(nn.Module):
 
     def likeness(self, items: Tensor) -> Tensor:
         """Similarity of given items to all: [n, I]"""
-        rows = torch.arange(len(items))
-        return self.spread(items, rows, torch.ones(len(items)), len(items))
+        return self.sums(Ragged.packed(items, torch.ones_like(items)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_up(items, starts, ends, near, similarity, scores, first, last):  # type: ignore[no-untyped-def]
+    for r in range(first, last):
+        for e in range(starts[r], ends[r]):
+            item = items[e]
+            for n in range(near.shape[1]):
+                if near[item, n] < 0:
+                    break
+                scores[r, near[item, n]] += similarity[item, n]

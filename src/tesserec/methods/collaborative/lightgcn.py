@@ -1,11 +1,13 @@
 """LightGCN: average what the neighbours like (He et al., SIGIR 2020, arXiv:2002.02126)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Losses
+from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.graphs import Powers, bipartite, propagate, reach
 from tesserec.parts.objectives import BPR, Objective, PairScores, pair_scores, picked, prepared
@@ -23,14 +25,24 @@ class LightGCN(Learner):
         "schedule": {"epochs": 40, "rate": 0.05},
     }
 
-    dim: int = 64
-    layers: int = 3  # K, hops a preference travels
+    dim: Annotated[int, Field(ge=1)] = 64
+    layers: Annotated[int, Field(ge=0)] = 3  # K, hops a preference travels
     hop_weights: tuple[float, ...] | None = None  # alpha_0..alpha_K in eq. 4; None: 1 / (K + 1)
     powers: Powers = (0.5, 0.5)  # of the degrees an edge is divided by, receiver and sender
     decay: float = 1e-4  # lambda in eq. 15, on layer 0
     objective: Objective = BPR()
     batches: Pairs = Pairs(size=2048, negatives=1)
     schedule: Schedule = Schedule(epochs=1000, rate=1e-3, patience=50)
+
+    @model_validator(mode="after")
+    def _check_hops(self) -> Self:
+        if self.hop_weights is not None and len(self.hop_weights) != self.layers + 1:
+            raise BadSpec(
+                f"{self.layers} layers need {self.layers + 1} hop_weights, "
+                f"and there are {len(self.hop_weights)}.",
+                "Give one for each hop, from 0 on.",
+            )
+        return self
 
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)

@@ -1,8 +1,9 @@
 """MF: matrix factorisation for ranking (Rendle et al., UAI 2009, arXiv:1205.2618)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Losses
@@ -17,7 +18,7 @@ class MF(Learner):
 
     tiny: ClassVar = {"dim": 8, "batches": {"size": 64}, "schedule": {"epochs": 60, "rate": 0.05}}
 
-    dim: int = 64
+    dim: Annotated[int, Field(ge=1)] = 64
     decay: float = 1e-4  # lambda, on the vectors a batch touches
     objective: Objective = BPR()
     batches: Pairs = Pairs(size=2048, negatives=1)

@@ -34,8 +34,8 @@ class BM3(Learner):
         "dropout": 0.3,
     }
 
-    dim: int = 64
-    layers: int = 1  # L
+    dim: Annotated[int, Field(ge=1)] = 64
+    layers: Annotated[int, Field(ge=0)] = 1  # L
     dropout: Share = 0.5  # p, on the targets only
     content_weight: float = 2.0  # cl_weight: of both content terms together
     alignment: float = 1.0  # factor of the inter-modality term; 0 leaves it out

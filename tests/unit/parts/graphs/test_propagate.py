@@ -12,6 +12,8 @@ from tesserec.parts.graphs import bipartite, propagate, reach
 from tesserec.parts.graphs.propagate import _by_torch
 from toys.worlds import random_world, world, worlds
 
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+
 POWERS = [(0.5, 0.5), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.3, 0.9)]
 WEIGHTS = [tuple(0.1 * (hop + 1) + 0.05 for hop in range(hops + 1)) for hops in range(5)]
 DIM = 3
