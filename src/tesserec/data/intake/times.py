@@ -5,6 +5,7 @@ import polars as pl
 EARLIEST = 0
 LATEST = 7_258_118_400  # the first second of 2200
 
+_DATE = r"^\d{4}-\d{1,2}-\d{1,2}( |$)"
 _SAMPLE = 10_000  # values looked at to tell the unit of whole numbers
 
 # Seconds stay below 1e11 until the year 5138, milliseconds and microseconds likewise.
@@ -73,7 +74,9 @@ def _dated(text: pl.Series) -> pl.Series:
     """Dates by the first layout that fits each of them."""
     even = text.str.replace("T", " ", literal=True).str.replace(r"[Zz]$", "")
     even = even.str.replace_all(r"^(\d{4})[/.](\d{1,2})[/.]", "$1-$2-")
-    value = pl.lit(even.str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2"))
+    even = even.str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
+    # Older polars panics, rather than finding nothing, where digits stand in other places.
+    value = pl.when(even.str.contains(_DATE)).then(pl.lit(even))
     zoned, precise, minute = _LAYOUTS
     found = pl.coalesce(
         value.str.to_datetime(precise, time_unit="us", strict=False).dt.epoch("s"),
