@@ -40,11 +40,11 @@ def from_tables(
     more = {name: _entities(table, table["id"], name) for name, table in (others or {}).items()}
     catalog = Catalog(Entities(item_table.ids, item_table.features, tables), user_table, more)
     known = {"items": catalog.items, "users": user_table, **more}
-    linked = {
-        name: Relation(head, tail, _linked(frame, known[head], known[tail]))
+    links = {
+        name: Relation(head, tail, linked(frame, known[head], known[tail]))
         for name, (head, tail, frame) in (relations or {}).items()
     }
-    catalog = Catalog(catalog.items, user_table, more, linked)
+    catalog = Catalog(catalog.items, user_table, more, links)
     clock = clock or ("seconds" if "time" in interactions.columns else "none")
     return Dataset(catalog, Interactions(numbered(interactions, catalog), clock), name)
 
@@ -63,7 +63,7 @@ def numbered(frame: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         missing = values.null_count()
         if missing:
             raise BadData(
-                f"{missing} events have a {column} that is not in the {column} table.",
+                f"{missing} events are of unknown {column}s: the {column} table lacks their ids.",
                 f"Add it to {column}s.parquet, or leave that file out.",
             )
     frame = frame.with_columns(**rows)
@@ -72,8 +72,9 @@ def numbered(frame: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         kinds = text.unique().sort().to_list()
         frame = frame.with_columns(kind=text.cast(pl.Enum(kinds)))
     first = [name for name in ["time", "user", "item"] if name in frame.columns]
-    rest = [n for n in sorted(frame.columns) if n not in first and _is_plain(frame.schema[n])]
-    return frame.select([*first, *(n for n in frame.columns if n not in first)]).sort(first + rest)
+    rest = [_key(n, frame.schema[n]) for n in sorted(frame.columns) if n not in first]
+    frame = frame.select([*first, *(n for n in frame.columns if n not in first)])
+    return frame.sort(*first, *rest)
 
 
 def _entities(table: pl.DataFrame | None, met: pl.Series, what: str) -> Entities:
@@ -100,13 +101,17 @@ def _rows(ids: pl.Series, known: pl.Series) -> pl.Series:
     return found.cast(pl.Int64)
 
 
-def _linked(frame: pl.DataFrame, heads: Entities, tails: Entities) -> pl.DataFrame:
+def linked(frame: pl.DataFrame, heads: Entities, tails: Entities) -> pl.DataFrame:
+    """Links of raw ids as links of row numbers, in an order that is always the same.
+
+    Raises `BadData` for ids no table holds.
+    """
     head, tail = _rows(frame["head"], heads.ids), _rows(frame["tail"], tails.ids)
-    linked = frame.with_columns(head=head, tail=tail)
+    found = frame.with_columns(head=head, tail=tail)
     if head.null_count() or tail.null_count():
         raise BadData("A relation names an id that no table holds.", "Add it to its table.")
-    rest = [n for n in sorted(linked.columns) if n not in ("head", "tail")]
-    return linked.sort("head", "tail", *rest)
+    rest = [_key(n, found.schema[n]) for n in sorted(found.columns) if n not in ("head", "tail")]
+    return found.sort("head", "tail", *rest)
 
 
 def _reordered(table: Tensor, given: pl.Series, wanted: pl.Series) -> Tensor:
@@ -118,5 +123,6 @@ def _reordered(table: Tensor, given: pl.Series, wanted: pl.Series) -> Tensor:
     return found
 
 
-def _is_plain(dtype: pl.DataType) -> bool:
-    return not dtype.is_nested()
+def _key(name: str, dtype: pl.DataType) -> pl.Expr:
+    """What rows are sorted by: the value, or its text where values have no order."""
+    return pl.struct(name).struct.json_encode() if dtype.is_nested() else pl.col(name)

@@ -25,7 +25,7 @@ def _copies(data: Dataset, now: int) -> Iterator[str]:
     plain = [name for name, dtype in frame.schema.items() if not dtype.is_nested()]
     copies = frame.height - frame.select(plain).n_unique()
     if copies:
-        yield f"{copies:,} events are exact copies of others; deduplicate keeps one of each."
+        yield f"Exact copies of other events: {copies:,}; deduplicate keeps one of each."
 
 
 def _times(data: Dataset, now: int) -> Iterator[str]:
@@ -35,7 +35,7 @@ def _times(data: Dataset, now: int) -> Iterator[str]:
     times = events.frame["time"]
     future = int((times > now).sum())
     if future:
-        yield f"{future:,} events lie in the future."
+        yield f"Events in the future: {future:,}."
     if int(times.max() or 0) < _YEAR_1973:  # type: ignore[arg-type]
         yield "All times lie before 1973: perhaps they are no seconds."
     counts = times.value_counts(sort=True)
@@ -50,7 +50,7 @@ def _times(data: Dataset, now: int) -> Iterator[str]:
     several = alone.filter(pl.col("len") > 1)
     still = several.filter(pl.col("moments") == 1).height
     if counts.height > 1 and still > several.height / 2:
-        yield f"{still:,} of {several.height:,} users did everything at one moment: no order in it."
+        yield f"Users who did everything at one moment: {still:,} of {several.height:,}; no order."
 
 
 def _users(data: Dataset, now: int) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _users(data: Dataset, now: int) -> Iterator[str]:
     single = int((events == 1).sum())
     if single:
         share = 100 * single / len(events)
-        yield f"{single:,} users ({share:.2g} %) have one event: nothing of theirs can be held out."
+        yield f"Users with one event: {single:,} ({share:.2g} %); nothing of theirs to hold out."
     if len(events) >= 100 and events.max() > 0.05 * events.sum():
         row = int(np.bincount(data.interactions.users.numpy()).argmax())
         name = data.catalog.users.ids[row]
@@ -77,6 +77,6 @@ def _ids(data: Dataset, now: int) -> Iterator[str]:
         if twins:
             first = text.filter(lower.is_duplicated()).sort()[:2].to_list()
             yield (
-                f"{twins:,} {what} ids differ from another only in case or blanks, "
-                f"as {' and '.join(map(repr, first))}."
+                f"{what.capitalize()} ids that differ from another only in case or blanks: "
+                f"{twins:,}, as {' and '.join(map(repr, first))}."
             )

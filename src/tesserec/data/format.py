@@ -23,16 +23,16 @@ import polars as pl
 import torch
 
 from tesserec.core import Catalog, Dataset, Entities, Interactions, Relation
-from tesserec.core.errors import BadData
+from tesserec.core.errors import BadData, DamagedFile
 from tesserec.core.files import read_json, replacing_folder, write_json
-from tesserec.data.build import numbered
+from tesserec.data.build import linked, numbered
 
 VERSION = 1
 
 
 def write(
     data: Dataset,
-    folder: Path,
+    folder: str | Path,
     more: Mapping[str, Any] | None = None,
     extras: Mapping[str, pl.LazyFrame] | None = None,
 ) -> None:
@@ -42,7 +42,7 @@ def write(
     their path in the folder. Raises `BadRequest` rather than replace what is no dataset.
     """
     catalog = data.catalog
-    with replacing_folder(folder, manifest=False, mark="dataset.json") as aside:
+    with replacing_folder(Path(folder), manifest=False, mark="dataset.json") as aside:
         _write_entities(catalog.items, aside / "items.parquet")
         _write_entities(catalog.users, aside / "users.parquet")
         for name, entities in catalog.others.items():
@@ -64,28 +64,22 @@ def write(
 
 def read(folder: Path) -> Dataset:
     """Read a dataset folder. Raises `BadData` or `DamagedFile` naming the file that is wrong."""
-    facts = read_json(folder / "dataset.json")
-    if facts.get("version") != VERSION:
-        raise BadData(
-            f"{folder} has format version {facts.get('version')}; this tesserec reads {VERSION}.",
-            "Import the data again.",
-        )
+    facts = _read_facts(folder / "dataset.json")
     items = _read_entities(folder / "items.parquet")
     items = Entities(items.ids, items.features, _read_vectors(folder, facts, items))
-    events = _read_frame(folder / "interactions.parquet", optional=True)
-    if (folder / "users.parquet").is_file():
+    events = _read_events(folder / "interactions.parquet", facts)
+    if (folder / "users.parquet").is_file() or facts["users"]:
         users = _read_entities(folder / "users.parquet")
     else:
         users = Entities(events["user"].unique().sort().alias("id"))
     others = {n: _read_entities(folder / "others" / f"{n}.parquet") for n in facts["others"]}
-    bare = Catalog(items, users, others)
+    known = {"items": items, "users": users, **others}
     relations = {
-        name: Relation(head, tail, _numbered_relation(folder, name, bare, head, tail))
+        name: Relation(head, tail, _read_links(folder, name, known[head], known[tail]))
         for name, (head, tail) in facts["relations"].items()
     }
     catalog = Catalog(items, users, others, relations)
-    frame = numbered(_with_kinds(events, facts["kinds"]), catalog)
-    return Dataset(catalog, Interactions(frame, facts["clock"]), facts["name"])
+    return Dataset(catalog, Interactions(numbered(events, catalog), facts["clock"]), facts["name"])
 
 
 def ids_digest(ids: pl.Series) -> str:
@@ -113,6 +107,22 @@ def _facts(data: Dataset) -> dict[str, Any]:
     }
 
 
+def _read_facts(path: Path) -> dict[str, Any]:
+    facts = read_json(path)
+    if not isinstance(facts, dict):
+        raise DamagedFile(f"{path} holds no table.", "Import the data again.")
+    if facts.get("version") != VERSION:
+        raise BadData(
+            f"{path} has format version {facts.get('version')}; this tesserec reads {VERSION}.",
+            "Import the data again.",
+        )
+    needed = ("name", "clock", "users", "events", "kinds", "vectors", "relations", "others")
+    missing = [name for name in needed if name not in facts]
+    if missing:
+        raise DamagedFile(f"{path} does not say {missing[0]!r}.", "Import the data again.")
+    return facts
+
+
 def _read_vectors(folder: Path, facts: dict[str, Any], items: Entities) -> dict[str, torch.Tensor]:
     tables = {}
     digest = ids_digest(items.ids)
@@ -120,7 +130,7 @@ def _read_vectors(folder: Path, facts: dict[str, Any], items: Entities) -> dict[
         path = folder / "vectors" / f"items.{name}.npy"
         try:
             table = np.load(path, mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise BadData(f"{path} cannot be read: {error}.", "Encode or import again.") from None
         if list(table.shape) != made["shape"] or made["ids"] != digest:
             raise BadData(
@@ -134,13 +144,35 @@ def _read_vectors(folder: Path, facts: dict[str, Any], items: Entities) -> dict[
 def _read_entities(path: Path) -> Entities:
     frame = _read_frame(path)
     if "id" not in frame.columns:
-        raise BadData(f"{path} has no column 'id', only {frame.columns}.")
+        raise BadData(f"{path} has no column 'id', only {', '.join(frame.columns)}.")
+    doubled = frame["id"].filter(frame["id"].is_duplicated())
+    if len(doubled):
+        raise BadData(f"{path} holds {doubled[0]!r} twice.", "Keep one row per id.")
     return Entities(frame["id"], frame.drop("id"))
 
 
-def _read_frame(path: Path, optional: bool = False) -> pl.DataFrame:
-    if optional and not path.is_file():
+def _read_events(path: Path, facts: dict[str, Any]) -> pl.DataFrame:
+    """Events with their kinds in the order they had; none where there were none."""
+    if not path.is_file() and not facts["events"]:
         return pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
+    frame = _read_frame(path)
+    missing = [name for name in ("user", "item") if name not in frame.columns]
+    if missing:
+        raise BadData(f"{path} has no column {missing[0]!r}, only {', '.join(frame.columns)}.")
+    if not facts["kinds"]:
+        return frame
+    return frame.with_columns(kind=pl.col("kind").cast(pl.String).cast(pl.Enum(facts["kinds"])))
+
+
+def _read_links(folder: Path, name: str, heads: Entities, tails: Entities) -> pl.DataFrame:
+    path = folder / "relations" / f"{name}.parquet"
+    try:
+        return linked(_read_frame(path), heads, tails)
+    except BadData as error:
+        raise BadData(f"{path}: {error.cause}", error.cure) from None
+
+
+def _read_frame(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -158,21 +190,6 @@ def _named(frame: pl.DataFrame, catalog: Catalog, kinds: Mapping[str, str]) -> p
     known = {"items": catalog.items, "users": catalog.users, **catalog.others}
     named = {column: known[kind].ids.gather(frame[column]) for column, kind in kinds.items()}
     return frame.with_columns(**named)
-
-
-def _numbered_relation(
-    folder: Path, name: str, catalog: Catalog, head: str, tail: str
-) -> pl.DataFrame:
-    known = {"items": catalog.items, "users": catalog.users, **catalog.others}
-    frame = _read_frame(folder / "relations" / f"{name}.parquet")
-    rows = {c: known[kind].rows(frame[c]).numpy() for c, kind in (("head", head), ("tail", tail))}
-    return frame.with_columns(**{column: pl.Series(values) for column, values in rows.items()})
-
-
-def _with_kinds(frame: pl.DataFrame, kinds: list[str]) -> pl.DataFrame:
-    if not kinds:
-        return frame
-    return frame.with_columns(kind=pl.col("kind").cast(pl.String).cast(pl.Enum(kinds)))
 
 
 def _below(folder: Path, name: str) -> Path:

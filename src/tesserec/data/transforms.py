@@ -64,10 +64,10 @@ def sessions(data: Dataset, gap_seconds: int = 1800) -> Dataset:
     if data.interactions.clock != "seconds":
         raise NoOrder("Sessions are told apart by pauses, and these events have no times.")
     catalog, events = data.catalog, data.interactions.frame
-    pause = pl.col("time").diff().over("user") > gap_seconds
-    numbered = events.with_columns(
-        session=pause.fill_null(False).cast(pl.Int64).cum_sum().over("user")
-    )
+    pause = (pl.col("time").diff().over("user") > gap_seconds).fill_null(False)
+    # Two steps, as a window within a window is not for every version of polars.
+    paused = events.with_columns(session=pause.cast(pl.Int64))
+    numbered = paused.with_columns(session=pl.col("session").cum_sum().over("user"))
     owner = catalog.users.ids.gather(numbered["user"]).cast(pl.String)
     place = (numbered["session"] + 1).cast(pl.String)
     name = (owner + "#" + place).alias("user")

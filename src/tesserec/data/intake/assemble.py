@@ -89,7 +89,7 @@ def _whole(kind: str, tables: Gathered, events: pl.DataFrame, found: Findings) -
     ids = pl.concat(known + linked).unique().sort()
     strange = len(ids) - pl.concat(known).n_unique() if known else 0
     if strange:
-        found.note(f"{strange:,} {kind} are known from relations alone.")
+        found.note(f"{kind} known from relations alone: {strange:,}.")
     if table is None:
         return ids.to_frame()
     extra = ids.filter(~ids.is_in(table["id"].implode())).to_frame()

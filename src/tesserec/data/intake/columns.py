@@ -41,6 +41,7 @@ _KINDS = (
     ("type", "action", "action_type", "interaction_type"),
 )
 _SPLITS = (("split",), ("x_label",))
+_ENTITIES = (("entity", "entity_id"),)
 
 ROLES = {
     "user": _USERS,
@@ -50,6 +51,7 @@ ROLES = {
     "weight": _WEIGHTS,
     "kind": _KINDS,
     "split": _SPLITS,
+    "entity": _ENTITIES,
 }
 CANONICAL = ("user", "item", "time", "weight", "kind", "split")
 

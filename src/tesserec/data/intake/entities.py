@@ -31,7 +31,7 @@ class Things:
 
 
 def read_things(table: Table, role: str, chosen: Columns, found: Findings) -> Things:
-    """A table of `role` "item", "user" or the name of another kind."""
+    """A table of items, users or entities, whichever `role` says."""
     raw = id_column(table.columns, role, chosen, table.place)
     loaded = table.load()
     frame = loaded.frame

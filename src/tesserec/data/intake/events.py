@@ -1,6 +1,7 @@
 """The table of what happened: its columns told, its rows checked, its times made seconds."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 import polars as pl
 
@@ -41,14 +42,13 @@ def read_events(table: Table, chosen: Columns, found: Findings) -> Events:
     if not loaded.frame.height and not loaded.broken.height:
         raise BadData(f"{table.place} has a header and no rows.", "Give a table with rows.")
     if loaded.empty:
-        found.note(f"{table.place}: {loaded.empty} empty lines are passed over.")
+        found.note(f"{table.place}: empty lines passed over: {loaded.empty:,}.")
     frame = _renamed(loaded.frame, roles, table.place, found)
     if "split" in roles:
         frame = frame.with_columns(split=_parts(frame["split"], roles["split"]))
     frame, checks = _converted(frame, roles, is_order, table.place, found)
-    for role in ("user", "item"):
-        checks = [*id_checks(role, roles[role], frame.schema[role], role), *checks]
-    good, bad = parted(Loaded(frame, loaded.broken), checks)
+    ids = (id_checks(role, roles[role], frame.schema[role], role) for role in ("user", "item"))
+    good, bad = parted(Loaded(frame, loaded.broken), [*chain(*ids), *checks])
     found.rows(table.place, bad.drop(_TIME, _WEIGHT, strict=False))
     if not good.height:
         raise BadData(
@@ -127,7 +127,7 @@ def _last_where_missing(frame: pl.DataFrame, place: str, found: Findings) -> pl.
     if not count:
         return frame
     found.note(
-        f"{place}: {count} held-out events have no time; each is put after its user's last one."
+        f"{place}: held-out events without a time: {count:,}; each is put after its user's last."
     )
     last = pl.coalesce(pl.col(_TIME).max().over("user"), pl.col(_TIME).max())
     return frame.with_columns(pl.when(untold).then(last + later).otherwise(_TIME).alias(_TIME))

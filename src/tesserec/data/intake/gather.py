@@ -56,13 +56,13 @@ def gathered(raw: Raw, chosen: Columns, found: Findings) -> Gathered:
     events = None
     if raw.interactions is not None:
         events = read_events(raw.interactions, chosen, found)
-    tables = {"item": raw.items, "user": raw.users, **raw.others}
+    tables = {ITEMS: raw.items, USERS: raw.users}
     if raw.knowledge is not None:
         tables[ENTITIES] = raw.knowledge.entities
-    kinds = {"item": ITEMS, "user": USERS}
+    roles = {ITEMS: "item", USERS: "user", ENTITIES: "entity"}
     things = {
-        kinds.get(role, role): read_things(table, role, chosen, found)
-        for role, table in tables.items()
+        kind: read_things(table, roles[kind], chosen, found)
+        for kind, table in tables.items()
         if table is not None
     }
     if events is None and ITEMS not in things:

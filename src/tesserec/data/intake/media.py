@@ -25,7 +25,7 @@ def media_frame(media: Media, items: Entities, found: Findings) -> pl.LazyFrame:
     kept = (~(unknown | doubled | empty)).arg_true()
     missing = len(items) - len(kept)
     if missing:
-        found.note(f"{place}: {missing:,} of {len(items):,} items have none.")
+        found.note(f"{place}: items without one: {missing:,} of {len(items):,}.")
     if len(kept) < held.height:
         frame = frame.with_row_index("place").filter(pl.col("place").is_in(kept.implode()))
     return frame.select("item", "bytes")

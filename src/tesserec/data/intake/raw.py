@@ -1,7 +1,6 @@
 """What a source hands over: tables, unread, and what their rows are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tesserec.data.tables import Table
@@ -65,7 +64,6 @@ class Raw:
     interactions: Table | None = None
     items: Table | None = None
     users: Table | None = None
-    others: Mapping[str, Table] = field(default_factory=dict)
     vectors: tuple[Vectors, ...] = ()
     links: tuple[Links, ...] = ()
     knowledge: Knowledge | None = None

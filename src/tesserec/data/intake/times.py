@@ -5,6 +5,7 @@ import polars as pl
 EARLIEST = 0
 LATEST = 7_258_118_400  # the first second of 2200
 
+_DATE = r"^\d{4}-\d{1,2}-\d{1,2}( |$)"
 _SAMPLE = 10_000  # values looked at to tell the unit of whole numbers
 
 # Seconds stay below 1e11 until the year 5138, milliseconds and microseconds likewise.
@@ -61,21 +62,22 @@ def _written(column: pl.Series) -> tuple[pl.Series, str]:
     text = column.str.strip_chars()
     known = text.drop_nulls().head(_SAMPLE)
     numbers = known.cast(pl.Float64, strict=False)
-    if len(known) and numbers.null_count() <= len(known) / 2:
+    if numbers.count() and numbers.count() >= _dated(known).count():
         whole = text.cast(pl.Int64, strict=False)
         if whole.null_count() > text.null_count():  # 1.4e9, or 1400000000.25
             whole = whole.fill_null(_floored(text.cast(pl.Float64, strict=False)))
         return _counted(whole)
+    return _dated(text), "dates"
+
+
+def _dated(text: pl.Series) -> pl.Series:
+    """Dates by the first layout that fits each of them."""
     even = text.str.replace("T", " ", literal=True).str.replace(r"[Zz]$", "")
     even = even.str.replace_all(r"^(\d{4})[/.](\d{1,2})[/.]", "$1-$2-")
     even = even.str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
-    return _parsed(even), "dates"
-
-
-def _parsed(text: pl.Series) -> pl.Series:
-    """Dates by the first layout that fits each of them."""
+    # Older polars panics, rather than finding nothing, where digits stand in other places.
+    value = pl.when(even.str.contains(_DATE)).then(pl.lit(even))
     zoned, precise, minute = _LAYOUTS
-    value = pl.lit(text)
     found = pl.coalesce(
         value.str.to_datetime(precise, time_unit="us", strict=False).dt.epoch("s"),
         value.str.to_datetime(minute, time_unit="us", strict=False).dt.epoch("s"),

@@ -28,6 +28,7 @@ class _Given:
     rows: Floats  # [n, D]
     misshapen: NDArray[np.bool_]  # [n] of another width than most
     of_item: NDArray[np.int64]  # [I]
+    count: int  # of rows that should belong to an item
 
 
 def item_vectors(
@@ -45,11 +46,14 @@ def item_vectors(
         place, table = vectors.array.name, _array(vectors.array)
         known = _by_number(table, wanted) if vectors.by_number else _by_order(table, items, place)
         misshapen = np.zeros(len(table) + 1, np.bool_)
-        given = _Given(table.astype(np.float32), misshapen, _places(known, wanted))
+        given = _Given(table.astype(np.float32), misshapen, _places(known, wanted), known.height)
     else:
         assert vectors.table is not None
         place, given = vectors.table.place, _from_table(vectors.table, wanted, chosen, found)
     is_given = given.of_item >= 0
+    strange = given.count - int(is_given.sum())
+    if strange:
+        found.note(f"{place}: rows of no item: {strange:,}.")
     rows = given.rows[np.maximum(given.of_item, 0)]
     rows[~is_given] = 0
     misshapen = given.misshapen[np.maximum(given.of_item, 0)] & is_given
@@ -106,7 +110,7 @@ def _from_table(table: Table, wanted: pl.Series, chosen: Columns, found: Finding
     doubled = ids.filter(ids.is_duplicated()).unique().sort()
     found.ids(table.place, "several vectors", doubled.to_list(), "given the first", "item")
     known = ids.to_frame().with_row_index("place").unique("id", keep="first")
-    return _Given(rows, misshapen, _places(known, wanted))
+    return _Given(rows, misshapen, _places(known, wanted), known.height)
 
 
 def _places(known: pl.DataFrame, wanted: pl.Series) -> NDArray[np.int64]:

@@ -49,16 +49,21 @@ def _typed(path: Path) -> Table:
     table = atomic_table(path)
     types = dict(name.rsplit(":", 1) for name in table.columns if ":" in name)
     names = {f"{name}:{kind}": name for name, kind in types.items()}
-    text = [name for name, kind in types.items() if kind == "token_seq"]
+    text = [name for name, kind in types.items() if kind == "token_seq" and not _is_prose(name)]
     numbers = [name for name, kind in types.items() if kind == "float_seq"]
 
     def listed(frame: pl.DataFrame) -> pl.DataFrame:
-        words = pl.col(*text, *numbers).str.strip_chars().str.split(" ")
-        frame = frame.with_columns(words) if text or numbers else frame
+        words = (pl.col(name).str.strip_chars().str.split(" ") for name in [*text, *numbers])
+        frame = frame.with_columns(words)
         return frame.with_columns(pl.col(name).cast(pl.List(pl.Float64)) for name in numbers)
 
     renamed = table.renamed(names)
     return renamed.then(listed, list(renamed.columns))
+
+
+def _is_prose(name: str) -> bool:
+    """Whether a sequence of words is a text to be read, and no list of labels."""
+    return name.lower().endswith(("title", "name", "description", "text", "summary", "review"))
 
 
 def _people(net: Table | None) -> tuple[Links, ...]:

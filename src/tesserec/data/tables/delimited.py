@@ -1,6 +1,7 @@
 """CSV, TSV and their relatives: polars reads them, and the exact reader what polars cannot."""
 
 import csv
+import zlib
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,22 +23,27 @@ def delimited_table(path: Path, separator: str | None = None, quote: str | None 
 
 
 def _load(path: Path, layout: Layout, above: int) -> Loaded:
-    """Polars where every row is whole and on one line, else line by line.
+    """Polars where every row is whole and on one line, else line by line."""
+    try:
+        return _fast(path, layout, above) or read_delimited(path, layout)
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(path.name, error) from None
+
+
+def _fast(path: Path, layout: Layout, above: int) -> Loaded | None:
+    """What polars reads, where that is sure to be every row as it stands in the file.
 
     Polars takes an open quote for a field of many lines, and with it the rows on them.
     """
-    exact = partial(read_delimited, path, layout)
     texts = pl.col(*layout.columns)
     try:
         frame = _scan(path, layout, above).collect()
         if frame.select(pl.any_horizontal(texts.str.contains("\n", literal=True).any())).item():
-            return exact()
+            return None
         if frame[layout.columns[-1]].null_count() and not _is_even(path, layout, above):
-            return exact()
+            return None
     except pl.exceptions.PolarsError:
-        return exact()
-    except OSError as error:
-        raise unreadable(path.name, error) from None
+        return None
     # A quoted empty field is text of no length to polars, and as empty as the others to us.
     frame = frame.with_columns(pl.when(texts != "").then(texts))
     filled = frame.filter(pl.any_horizontal(texts.is_not_null()))
@@ -118,7 +124,7 @@ def _first_lines(path: Path) -> list[str]:
     with open_bytes(path) as file:
         try:
             raw = list(islice(file, _SAMPLE))
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise unreadable(path.name, error) from None
     if raw and raw[0][:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise BadData(f"{path.name} is UTF-16.", "Save it as UTF-8.")

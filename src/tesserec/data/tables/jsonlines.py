@@ -1,6 +1,7 @@
 """JSON lines: one object a line, read one by one, because guessed types lose values in silence."""
 
 import json
+import zlib
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def json_table(path: Path) -> Table:
     """A file of JSON objects. It is read at once: only then are its columns known."""
     try:
         loaded = read_json_lines(path)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path.name, error) from None
     if not loaded.frame.height and not loaded.broken.height:
         raise BadData(f"{path.name} is empty.", "Give one JSON object a line.")
