@@ -19,8 +19,8 @@ from tesserec.training import ClosedForm
 class EASE(ClosedForm):
     """Reconstruct a binary history from itself by one item-item matrix with an empty diagonal.
 
-    Memory: fitting holds one [I, I] float32 matrix, solved in place, and one more while it is
-    copied into the network: 8 I^2 bytes, 3.2 GB for 20,000 items.
+    Memory: fitting holds one [I, I] float32 matrix and solves it in place: 4 I^2 bytes, 1.6 GB for
+    20,000 items.
     """
 
     tiny: ClassVar = {"regularization": 1.0}
@@ -32,6 +32,7 @@ class EASE(ClosedForm):
 
     def solve(self, network: nn.Module, data: Dataset, run: Run) -> None:
         assert isinstance(network, Network)
+        network.weight = network.average[None]  # its zeros make room for what is solved
         network.weight = weights(gram(data), self.regularization)
         chosen = data.popularity.float() / max(int(data.active.sum()), 1)
         network.average = chosen @ network.weight
@@ -53,10 +54,9 @@ def weights(table: Tensor, regularization: float) -> Tensor:
             "Raise regularization.",
         )
     _mirror(inverse)
-    solved = torch.from_numpy(inverse)
+    solved = torch.from_numpy(inverse.T)  # equal to the inverse, and row after row in memory
     solved.div_(-solved.diagonal().clone())
-    solved.fill_diagonal_(0)
-    return solved.contiguous()
+    return solved.fill_diagonal_(0)
 
 
 def _mirror(matrix: np.ndarray, block: int = 1024) -> None:

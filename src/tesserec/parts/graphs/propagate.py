@@ -145,21 +145,35 @@ def _spread(
         return total.new_zeros(len(graph), total.shape[1]).index_copy_(0, few.rows, total)
     edges = _turned(few.edges, len(graph))
     for vectors in reversed(at_rows):
-        total = _product(edges, total).index_add_(0, few.rows, vectors)
+        total = _product(edges, total)
+        # The rows are distinct: three times faster than `index_add_`.
+        total.index_copy_(0, few.rows, _at(total, few.rows).add_(vectors))
         edges = graph.edges(transposed=True)
     return total
 
 
 def _product(edges: Edges, vectors: Tensor) -> Tensor:
     """The weighted sum of the vectors at each row's neighbours: [n, D] -> [rows, D]"""
-    return functional.embedding_bag(
+    pad = _pad(edges)
+    summed = functional.embedding_bag(
         edges.neighbours,
         vectors,
-        edges.starts,
+        functional.pad(edges.starts, (pad, 0)),
         mode="sum",
         per_sample_weights=edges.weights,
         include_last_offset=True,
     )
+    return summed[pad:]
+
+
+def _pad(edges: Edges) -> int:
+    """How many empty rows in front make both halves of the rows hold as many edges.
+
+    Torch gives each of two threads half of the rows, and the first rows often have most edges.
+    """
+    rows = len(edges.starts) - 1
+    middle = int(torch.searchsorted(edges.starts, edges.starts[-1] // 2))
+    return max(rows - 2 * middle, 0) if torch.get_num_threads() == 2 else 0
 
 
 def _at(vectors: Tensor, rows: Tensor) -> Tensor:
