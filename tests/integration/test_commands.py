@@ -251,6 +251,16 @@ def test_a_study_runs_with_baselines_and_goes_on_where_it_was_cut_off(tesserec, 
     assert resumed.json["metrics"] == said.json["metrics"]
 
 
+def test_a_list_of_one_method_is_a_study_too(tesserec, shop: Path) -> None:
+    Path("one.toml").write_text(
+        'data = "shop"\nbaselines = false\n[[methods]]\nkind = "ItemKNN"\nneighbours = 3\n'
+    )
+    said = tesserec("run one.toml --out runs/one --json")
+    assert said.code == 0, said.err
+    assert set(said.json["metrics"]) == {"ItemKNN"}
+    assert tr.load("runs/one").method.neighbours == 3
+
+
 def test_study_files_are_typed(tesserec, shop: Path) -> None:
     Path("typo.toml").write_text('data = "shop"\n[methd]\nkind = "MF"\n')
     said = tesserec("run typo.toml")

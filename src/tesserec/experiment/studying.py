@@ -32,7 +32,7 @@ def run_study(study: Study, out: Path, options: Options) -> Comparison:
     """Fit and evaluate everything in a study; finished parts of an interrupted run are kept."""
     prepared = prepare(study, options.progress)
     methods = prepared.study.all_methods()
-    several = len(methods) > 1
+    several = bool(prepared.study.methods)  # each in a folder of its own, were it but one
     start(out, prepared, options)
     describe_into(out, prepared)
     inner = replace(options, resume=True)  # parts lie in a folder that was just checked
