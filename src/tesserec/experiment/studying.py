@@ -1,8 +1,10 @@
 """Run a whole study: every method with every seed, the baselines, the comparison, the page."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tesserec.core import Method, Run
 from tesserec.core.files import write_json
@@ -45,8 +47,10 @@ def run_study(study: Study, out: Path, options: Options) -> Comparison:
             reports += _one(prepared, method, out / "baselines" / name, inner)
     if several:
         best = crown(out)
-        facts = {"best": best.path.relative_to(out).as_posix(), "valid": best.valid}
-        write_json(out / "metrics.json", {"facts": facts})
+        chosen: dict[str, Any] = {"best": best.path.relative_to(out).as_posix()}
+        if math.isfinite(best.valid):
+            chosen["valid"] = best.valid
+        write_json(out / "metrics.json", {"facts": chosen})
     write_page(out)
     return compare(*reports)
 
