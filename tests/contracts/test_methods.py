@@ -245,6 +245,19 @@ def test_small_and_odd_worlds_are_learned_from(
     assert torch.equal(found.items, answers(model, requests, 3))
 
 
+def test_a_third_of_the_content_may_be_missing(kind: type[Method]) -> None:
+    if "vectors" not in kind.needs:
+        pytest.skip("reads no content")
+    data = with_vectors(kind, toys.checkerboard())
+    gone = torch.arange(len(data.catalog.items)) % 3 == 0
+    table = data.catalog.items.vectors["text"].masked_fill(gone[:, None], 0)
+    split = Published(valid=0).split(data.with_vectors("text", table))
+    model = tiny(kind).fit(split.train, Run())
+    scores = model.score(split.test.requests, gone.nonzero().T.expand(len(split.test), -1))
+    assert torch.isfinite(scores).all()
+    assert mark(model, split.test, ["recall@3"])["recall@3"] > 0.5
+
+
 def test_an_explanation_shares_out_one(fitted: tuple[Split, Answering]) -> None:
     split, model = fitted
     assert isinstance(model, Explainer)

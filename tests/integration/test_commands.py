@@ -261,6 +261,17 @@ def test_a_list_of_one_method_is_a_study_too(tesserec, shop: Path) -> None:
     assert tr.load("runs/one").method.neighbours == 3
 
 
+def test_a_run_records_how_much_content_was_missing(tesserec, shop: Path) -> None:
+    table = pl.read_csv(shop / "items.csv").with_row_index()
+    blank = pl.when(pl.col("index") % 3 == 0).then(None).otherwise("title").alias("title")
+    table.with_columns(blank).drop("index").write_csv(shop / "items.csv")
+    said = tesserec("fit shop BM3 --out runs/bm3 --set schedule.epochs=1")
+    assert said.code == 0, said.err
+    assert "33% of items" in said.out
+    facts = json.loads(Path("runs/bm3/metrics.json").read_text())["facts"]
+    assert list(facts["missing_vectors"].values()) == [pytest.approx(1 / 3)]
+
+
 def test_study_files_are_typed(tesserec, shop: Path) -> None:
     Path("typo.toml").write_text('data = "shop"\n[methd]\nkind = "MF"\n')
     said = tesserec("run typo.toml")

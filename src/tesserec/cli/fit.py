@@ -1,7 +1,8 @@
 """`tesserec fit`, `evaluate`, `compare`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -142,4 +143,6 @@ def _summary(out: Path, facts: dict[str, object]) -> str:
     lines = [f"{facts['method']} fitted in {facts['fit_seconds']} s; model: {out / 'model'}"]
     if facts.get("valid") is not None:
         lines.append(f"validation {facts['watched']}: {facts['valid']:.4f}")
+    missing = cast(Mapping[str, float], facts.get("missing_vectors", {}))
+    lines += [f"no {name} vector: {share:.0%} of items" for name, share in missing.items() if share]
     return "\n".join(lines)

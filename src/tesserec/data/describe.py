@@ -185,9 +185,14 @@ def _missing(entities: Entities, what: str) -> dict[str, float]:
         elif column.dtype.is_float():
             empty |= column.is_nan().fill_null(False)
         found[f"{what}.{column.name}"] = _mean(empty)
-    for name, table in entities.vectors.items():
-        found[f"{what}.{name} vectors"] = _share((table == 0).all(1).numpy())
+    for name, share in missing_vectors(entities).items():
+        found[f"{what}.{name} vectors"] = share
     return found
+
+
+def missing_vectors(entities: Entities) -> dict[str, float]:
+    """The share of zero rows of each table of vectors: what nothing is known of."""
+    return {name: _share((table == 0).all(1).numpy()) for name, table in entities.vectors.items()}
 
 
 def _missing_media(folder: Path | None, items: Entities) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
 from tesserec.core.errors import BadRequest
 from tesserec.core.files import replacing_folder, write_json
+from tesserec.data.describe import missing_vectors
 from tesserec.evaluation import Report, evaluate, load_report, mark, too_good, with_facts
 from tesserec.evaluation import metrics as measures
 from tesserec.experiment.environment import environment, peak_memory
@@ -83,6 +84,8 @@ def fit(
         "watched": watched,
         "valid": _valid(recommender, prepared.split.valid, watched),
     }
+    if "vectors" in method.needs:
+        facts["missing_vectors"] = missing_vectors(prepared.split.train.catalog.items)
     write_json(folder / "metrics.json", {"method": method.to_dict(), "seed": seed, "facts": facts})
     return recommender
 
