@@ -87,6 +87,7 @@ def test_the_mean_over_layers_beats_the_last_layer(lastfm: Split, layers: int) -
     )
 
 
+@pytest.mark.xfail(strict=True, reason="on lastfm a mean over neighbours is 1 % better")
 def test_symmetric_normalisation_beats_one_sided_and_none(lastfm: Split) -> None:
     kinds = {
         "symmetric": (0.5, 0.5),
