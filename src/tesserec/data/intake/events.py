@@ -11,7 +11,7 @@ from tesserec.data.intake.checks import Check, id_checks, parted, shown
 from tesserec.data.intake.columns import CANONICAL, event_columns, plain
 from tesserec.data.intake.options import Columns
 from tesserec.data.intake.problems import Findings
-from tesserec.data.intake.times import EARLIEST, LATEST, seconds
+from tesserec.data.intake.times import EARLIEST, LATEST, holds_dates, seconds
 from tesserec.data.intake.types import settled
 from tesserec.data.tables import ROW, Loaded, Table
 
@@ -44,6 +44,12 @@ def read_events(table: Table, chosen: Columns, found: Findings) -> Events:
     if loaded.empty:
         found.note(f"{table.place}: empty lines passed over: {loaded.empty:,}.")
     frame = _renamed(loaded.frame, roles, table.place, found)
+    if "time" not in roles and chosen.time is None:
+        for name in (name for name in frame.columns if holds_dates(frame[name])):
+            found.note(
+                f"{table.place}: no column has the name of a time, and {name!r} holds dates; "
+                f"if they are the events' times, say --time-column {name}."
+            )
     if "split" in roles:
         frame = frame.with_columns(split=_parts(frame["split"], roles["split"]))
     frame, checks = _converted(frame, roles, is_order, table.place, found)

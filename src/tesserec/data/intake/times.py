@@ -31,6 +31,16 @@ def seconds(column: pl.Series) -> tuple[pl.Series, str]:
     return pl.Series(column.name, [None] * len(column), dtype=pl.Int64), "nothing"
 
 
+def holds_dates(column: pl.Series) -> bool:
+    """Whether a column is one of dates, or of text that reads as dates throughout."""
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        return True
+    if column.dtype != pl.String:
+        return False
+    known = column.drop_nulls().head(_SAMPLE).str.strip_chars()
+    return bool(len(known)) and _dated(known).null_count() == 0
+
+
 def _floored(column: pl.Series) -> pl.Series:
     return column.floor().cast(pl.Int64, strict=False)  # null for NaN and infinity
 

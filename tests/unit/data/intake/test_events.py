@@ -203,3 +203,14 @@ def test_only_the_first_rows_are_shown_and_all_are_counted(tmp_path: Path):
         "ratings.csv: 200 rows left out, unreadable time (row 3: 'soon', row 4: 'soon', "
         "row 5: 'soon', row 6: 'soon', row 7: 'soon', ...)"
     )
+
+
+def test_a_column_of_dates_under_another_name_is_pointed_out(tmp_path: Path):
+    text = "user,item,when,word\nann,a,2024-01-02,x\nbob,b,2024-01-03 10:00,y\n"
+    path = written(tmp_path, "x.csv", text)
+    read, found = events(path)
+    assert read.clock == "none"
+    assert [note for note in found.notes if "--time-column when" in note] == found.notes
+    read, found = events(path, time="when")
+    assert (read.clock, found.notes) == ("seconds", [])
+    assert events(path, time="none")[1].notes == []
