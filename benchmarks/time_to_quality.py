@@ -22,34 +22,19 @@ from tesserec.training import Learner
 from tesserec.training.devices import inference
 
 METRICS = ("recall@20", "ndcg@20")
-MANY = {"kind": "Shared"}
+FAST = {"batches": {"size": 8192}, "schedule": {"rate": 5e-3}}
+MANY = {
+    "batches": {"size": 8192, "negatives": 1024, "sampler": {"kind": "Shared"}},
+    "schedule": {"rate": 5e-3},
+    "decay": 0.0,
+}
 CASES: dict[str, Callable[[], Any]] = {
     "ALS": lambda: ALS(epochs=15),
-    "MF-Softmax": lambda: MF(
-        objective={"kind": "Softmax"},
-        batches={"size": 8192, "negatives": 1024, "sampler": MANY},
-        schedule={"rate": 5e-3},
-        decay=0.0,
-    ),
-    "MF-PSL": lambda: MF(
-        objective={"kind": "PSL"},
-        batches={"size": 8192, "negatives": 1024, "sampler": MANY},
-        schedule={"rate": 5e-3},
-        decay=0.0,
-    ),
-    "LightGCN": lambda: LightGCN(batches={"size": 8192}, schedule={"rate": 5e-3}),
-    "LightGCN-Softmax": lambda: LightGCN(
-        objective={"kind": "Softmax"},
-        batches={"size": 8192, "negatives": 1024, "sampler": MANY},
-        schedule={"rate": 5e-3},
-        decay=0.0,
-    ),
-    "LightGCN-PSL": lambda: LightGCN(
-        objective={"kind": "PSL"},
-        batches={"size": 8192, "negatives": 1024, "sampler": MANY},
-        schedule={"rate": 5e-3},
-        decay=0.0,
-    ),
+    "MF-Softmax": lambda: MF(objective={"kind": "Softmax"}, **MANY),
+    "MF-PSL": lambda: MF(objective={"kind": "PSL"}, **MANY),
+    "LightGCN": lambda: LightGCN(**FAST),
+    "LightGCN-Softmax": lambda: LightGCN(objective={"kind": "Softmax"}, **MANY),
+    "LightGCN-PSL": lambda: LightGCN(objective={"kind": "PSL"}, **MANY),
 }
 Point = dict[str, float]
 
