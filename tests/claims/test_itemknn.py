@@ -17,6 +17,9 @@ def split(request: pytest.FixtureRequest) -> Split:
     return tr.Published().split(real(request.param))
 
 
+@pytest.mark.xfail(
+    strict=True, reason="the paper predicts ratings; for lists of 20, 400 neighbours find more"
+)
 def test_few_neighbours_are_enough(split: Split) -> None:
     """A small model keeps nearly all of the quality of a large one (Sarwar et al., sec. 4.3)."""
     name = split.test.source["data"]

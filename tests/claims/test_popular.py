@@ -28,7 +28,7 @@ def test_popularity_beats_chance(split: Split) -> None:
     name = split.test.source["data"]
     check_claim(
         method="Popular",
-        claim=f"what many chose is chosen again: 5 times better than a random order ({name})",
+        claim=f"what many chose is chosen again: at least twice as good as a random order ({name})",
         setting=f"{name}, published split",
         metric="ndcg@10",
         rows={
@@ -37,7 +37,7 @@ def test_popularity_beats_chance(split: Split) -> None:
                 split, "ndcg@10", seed, shuffled=True
             ),
         },
-        holds=lambda mean: mean["Popular"] > 5 * mean["the same counts on random items"],
+        holds=lambda mean: mean["Popular"] > 2 * mean["the same counts on random items"],
     )
 
 

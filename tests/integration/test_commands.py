@@ -309,5 +309,5 @@ def test_the_quick_demo_shows_titles_and_leaves_a_report(tesserec) -> None:
     page = Path("runs/demo/report.html").read_text()
     for heading in ("Results", "Learning", "One customer", "The data", "How it was measured"):
         assert f"<h2>{heading}</h2>" in page
-    assert "random search" in page  # where the settings come from
+    assert "demo-lightgcn-search.toml" in page  # where the settings come from
     assert tesserec("recommend runs/demo --user 17850 -k 3 --json").json["items"]
