@@ -126,15 +126,14 @@ def test_propagation_time_is_linear_in_the_edges() -> None:
         )
         graph = bipartite(data)
         assert len(graph.neighbours) <= 2 * edges
-        propagate(graph, start, (0.0, 1.0))
         times = []
-        for _ in range(9):
+        for _ in range(20):
             began = time.perf_counter()
             propagate(graph, start, (0.0, 1.0))
             times.append(time.perf_counter() - began)
-        return float(np.median(times))
+        return min(times)  # whatever else the machine does only adds to it
 
-    once, twice, four = seconds(400_000), seconds(800_000), seconds(1_600_000)
+    once, twice, four = seconds(1_000_000), seconds(2_000_000), seconds(4_000_000)
     # A fixed part for the nodes allows less than twice; more than linear would be above it.
     assert 1.3 < twice / once < 2.6
     assert 1.3 < four / twice < 2.6
