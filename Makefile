@@ -50,7 +50,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.installed
-	$(PIP) --editable ".[test,tensorboard,tune]"
+	$(PIP) --editable ".[test,all]"
 	touch $@
 
 clean:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, fit, look, study
+from tesserec.cli import ask, data, demo, encode, fit, look, study
 
 app = typer.Typer(
     name="tesserec",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 for command in (
+    encode.encode,
     fit.fit,
     fit.evaluate,
     fit.compare,

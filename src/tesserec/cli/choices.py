@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from tesserec.content import Encoder
 from tesserec.core import Method
 from tesserec.core.errors import BadSpec
-from tesserec.core.registry import find
+from tesserec.core.registry import every, find
 from tesserec.core.spec import nearest
 from tesserec.data.splits import ByItem, ByTime, ByUser, LeaveLast, Published, Splitter
 from tesserec.experiment.study import overrides
@@ -15,6 +16,14 @@ SPLITS: dict[str, type[Splitter]] = {
     "users": ByUser,
     "items": ByItem,
     "published": Published,
+}
+
+# What reads each modality where nobody says: encoders that need no download.
+ENCODERS = {
+    "text": "TfidfSVD",
+    "image": "ImageStatistics",
+    "audio": "AudioStatistics",
+    "video": "VideoStatistics",
 }
 
 
@@ -36,6 +45,28 @@ def method_of(name: str, settings: Sequence[str] | None) -> Method:
     """A method by name, in any case, with `--set` applied."""
     method: Method = find(name, Method)()
     return method.changed(overrides(settings or []))
+
+
+def encoder_of(
+    modality: str, name: str | None, columns: str | None, settings: Sequence[str] | None
+) -> Encoder:
+    """An encoder by its class name in any case, or by the model it reads; `--set` applied.
+
+    Raises `BadSpec` for an encoder of another modality, or one there is not.
+    """
+    kinds = {kind.__name__.lower(): kind for kind in every(Encoder)}
+    fitting = [kind.__name__ for kind in kinds.values() if kind.modality == modality]
+    name = name or ENCODERS[modality]
+    if name.lower() not in kinds:
+        raise BadSpec(f"There is no encoder {name!r}{nearest(name, fitting)}.")
+    kind = kinds[name.lower()]
+    if kind.modality != modality:
+        raise BadSpec(f"{kind.__name__} reads {kind.modality}, no {modality}.", f"{fitting} do.")
+    chosen: Encoder = kind()
+    if columns is not None:
+        named = tuple(one.strip() for one in columns.split(",") if one.strip())
+        chosen = chosen.changed({"columns": named})
+    return chosen.changed(overrides(settings or []))
 
 
 _WORDS = "|".join(SPLITS)

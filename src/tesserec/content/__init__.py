@@ -1,6 +1,15 @@
 """Raw content becomes vectors."""
 
-from tesserec.content.encoder import Encoder, encoded
-from tesserec.content.text import TfidfSVD, text_columns
+from tesserec.content.encoder import Encoder, PieceEncoder, Undecodable, Vectors, encoded
+from tesserec.content.pieces import text_columns
+from tesserec.content.text import TfidfSVD
 
-__all__ = ["Encoder", "TfidfSVD", "encoded", "text_columns"]
+__all__ = [
+    "Encoder",
+    "PieceEncoder",
+    "TfidfSVD",
+    "Undecodable",
+    "Vectors",
+    "encoded",
+    "text_columns",
+]

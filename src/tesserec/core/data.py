@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from tesserec.core.ragged import Ragged
 
 Clock = Literal["seconds", "order", "none"]
 
+BLOCK = 1 << 16  # rows of a table of vectors that are looked at together
+
 
 @dataclass(frozen=True, eq=False)
 class Entities:
@@ -28,11 +31,13 @@ class Entities:
     ids: pl.Series
     features: pl.DataFrame = field(default_factory=pl.DataFrame)  # one row each, or no columns
     vectors: Mapping[str, Tensor] = field(default_factory=dict)  # "image" -> [n, D]
+    masks: Mapping[str, Tensor] = field(default_factory=dict)  # "image" -> [n] bool, if noted
 
     def __post_init__(self) -> None:
-        for name, table in self.vectors.items():
-            if len(table) != len(self.ids):
-                raise BadData(f"Vectors {name!r} have {len(table)} rows for {len(self.ids)} ids.")
+        for what, tables in (("Vectors", self.vectors), ("The mask of", self.masks)):
+            for name, table in tables.items():
+                if len(table) != len(self.ids):
+                    raise BadData(f"{what} {name!r}: {len(table)} rows for {len(self.ids)} ids.")
         if self.features.width and self.features.height != len(self.ids):
             raise BadData(f"Features have {self.features.height} rows for {len(self.ids)} ids.")
 
@@ -53,6 +58,12 @@ class Entities:
                 f"There is no {one!r} among {len(self)} ids (first: {self.ids[:3].to_list()})."
             )
         return found
+
+    def present(self, name: str) -> Tensor:
+        """Which rows have content of this name: as was noted, else those not all zeros: [n]"""
+        if name in self.masks:
+            return self.masks[name]
+        return torch.cat([(rows != 0).any(1) for rows in self.vectors[name].split(BLOCK)])
 
     def names(self, rows: Tensor) -> list[Any]:
         """Raw ids of row numbers, None for -1."""
@@ -167,6 +178,7 @@ class Dataset:
     catalog: Catalog
     interactions: Interactions
     name: str = "data"
+    folder: Path | None = None  # where its pictures and sounds lie, if anywhere
 
     @cached_property
     def fingerprint(self) -> str:
@@ -181,7 +193,11 @@ class Dataset:
         for title, entities in (("items", self.catalog.items), ("users", self.catalog.users)):
             for name, table in sorted(entities.vectors.items()):
                 digest.update(f"\n{title}.{name} {list(table.shape)}:".encode())
-                digest.update(table.contiguous().numpy().tobytes())
+                for rows in table.split(BLOCK):
+                    digest.update(rows.contiguous().numpy().data)
+            for name, mask in sorted(entities.masks.items()):
+                digest.update(f"\n{title}.{name} mask:".encode())
+                digest.update(mask.contiguous().numpy().data)
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -207,9 +223,17 @@ class Dataset:
         """Which users did anything: [U] bool"""
         return torch.bincount(self.interactions.users, minlength=len(self.catalog.users)) > 0
 
-    def with_vectors(self, name: str, table: Tensor) -> "Dataset":
-        """The same data with one more table of item vectors [I, D]."""
-        items = replace(self.catalog.items, vectors={**self.catalog.items.vectors, name: table})
+    def with_vectors(self, name: str, table: Tensor, mask: Tensor | None = None) -> "Dataset":
+        """The same data with one more table of item vectors [I, D].
+
+        `mask` [I] says which items have such content; without one, rows of zeros have none.
+        """
+        items = self.catalog.items
+        vectors = {**items.vectors, name: table}
+        masks = {known: one for known, one in items.masks.items() if known != name}
+        if mask is not None:
+            masks[name] = mask
+        items = replace(items, vectors=vectors, masks=masks)
         return replace(self, catalog=replace(self.catalog, items=items))
 
     def without_events(self) -> "Dataset":

@@ -73,8 +73,8 @@ class Description:
         return [*found, *(f"warning: {one}" for one in self.warnings)]
 
 
-def describe(data: Dataset, now: int | None = None, folder: Path | None = None) -> Description:
-    """Look at a dataset. Times are compared with `now` (seconds); media are those in `folder`."""
+def describe(data: Dataset, now: int | None = None) -> Description:
+    """Look at a dataset. Times are compared with `now` (seconds)."""
     catalog, events = data.catalog, data.interactions
     users = np.bincount(events.users.numpy(), minlength=len(catalog.users))
     items = data.popularity.numpy()
@@ -103,7 +103,7 @@ def describe(data: Dataset, now: int | None = None, folder: Path | None = None) 
         missing={
             **_missing(catalog.items, "items"),
             **_missing(catalog.users, "users"),
-            **_missing_media(folder, catalog.items),
+            **_missing_media(data.folder, catalog.items),
         },
         vectors={name: int(table.shape[1]) for name, table in catalog.items.vectors.items()},
         relations={name: one.frame.height for name, one in catalog.relations.items()},
@@ -191,8 +191,8 @@ def _missing(entities: Entities, what: str) -> dict[str, float]:
 
 
 def missing_vectors(entities: Entities) -> dict[str, float]:
-    """The share of zero rows of each table of vectors: what nothing is known of."""
-    return {name: _share((table == 0).all(1).numpy()) for name, table in entities.vectors.items()}
+    """The share of rows of each table of vectors that stand for nothing: no content is known."""
+    return {name: _share((~entities.present(name)).numpy()) for name in entities.vectors}
 
 
 def _missing_media(folder: Path | None, items: Entities) -> dict[str, float]:

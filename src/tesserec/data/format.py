@@ -4,7 +4,9 @@
     interactions.parquet    user, item [, time, weight, kind, split, context ...]
     items.parquet           id, then features; the row number of an item is its place here
     users.parquet           the same for users
-    vectors/items.NAME.npy  one row per item
+    vectors/items.NAME.npy  one row per item; beside it, where that was noted:
+      items.NAME.mask.npy     which items have such content at all
+      items.NAME.json         how the vectors were made
     relations/NAME.parquet  head, tail [, kind, weight]
     others/NAME.parquet     id, then features
     media/NAME.parquet      item, bytes: pictures, sounds (never read into a Dataset)
@@ -14,7 +16,9 @@ Ids in files are the user's own. Only `dataset.json` and `items.parquet` are req
 """
 
 import hashlib
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +53,8 @@ def write(
             _write_entities(entities, _below(aside / "others", f"{name}.parquet"))
         for name, table in catalog.items.vectors.items():
             np.save(_below(aside / "vectors", f"items.{name}.npy"), table.numpy())
+        for name, mask in catalog.items.masks.items():
+            np.save(_below(aside / "vectors", f"items.{name}.mask.npy"), mask.numpy())
         for name, relation in catalog.relations.items():
             frame = _named(relation.frame, catalog, {"head": relation.head, "tail": relation.tail})
             frame.write_parquet(_below(aside / "relations", f"{name}.parquet"))
@@ -59,14 +65,32 @@ def write(
             place = aside / path
             place.parent.mkdir(exist_ok=True)
             extra.sink_parquet(place)
+        if data.folder is not None and data.folder.is_dir():
+            _carry(data, data.folder, aside)
         write_json(aside / "dataset.json", {**_facts(data), **(more or {})})
 
 
-def read(folder: Path) -> Dataset:
-    """Read a dataset folder. Raises `BadData` or `DamagedFile` naming the file that is wrong."""
+def _carry(data: Dataset, old: Path, new: Path) -> None:
+    """Bring along what lies in a dataset's folder and is no part of it: media, notes on vectors."""
+    if (old / "media").is_dir():
+        shutil.copytree(old / "media", new / "media", dirs_exist_ok=True)
+    ids = ids_digest(data.catalog.items.ids)
+    for name in data.catalog.items.vectors:
+        notes = old / "vectors" / f"items.{name}.json"
+        if notes.is_file() and read_json(notes).get("ids") == ids:
+            shutil.copy(notes, new / "vectors")
+
+
+def read(folder: Path, vectors: bool = True) -> Dataset:
+    """Read a dataset folder, with or without its vectors.
+
+    Raises `BadData` or `DamagedFile` naming the file that is wrong.
+    """
     facts = _read_facts(folder / "dataset.json")
     items = _read_entities(folder / "items.parquet")
-    items = Entities(items.ids, items.features, _read_vectors(folder, facts, items))
+    if vectors:
+        tables, masks = _read_vectors(folder, facts, items)
+        items = replace(items, vectors=tables, masks=masks)
     events = _read_events(folder / "interactions.parquet", facts)
     if (folder / "users.parquet").is_file() or facts["users"]:
         users = _read_entities(folder / "users.parquet")
@@ -79,7 +103,18 @@ def read(folder: Path) -> Dataset:
         for name, (head, tail) in facts["relations"].items()
     }
     catalog = Catalog(items, users, others, relations)
-    return Dataset(catalog, Interactions(numbered(events, catalog), facts["clock"]), facts["name"])
+    interactions = Interactions(numbered(events, catalog), facts["clock"])
+    return Dataset(catalog, interactions, facts["name"], folder)
+
+
+def add_vectors(folder: Path, name: str) -> None:
+    """Make `vectors/items.NAME.npy` and its mask, which lie there, known to those who read."""
+    facts = _read_facts(folder / "dataset.json")
+    items = _read_entities(folder / "items.parquet")
+    shape = list(_mapped(folder / "vectors" / f"items.{name}.npy").shape)
+    facts["vectors"][name] = {"shape": shape, "ids": ids_digest(items.ids), "mask": True}
+    write_json(folder / "dataset.json", facts)
+    write_json(folder / "dataset.json", {**facts, "fingerprint": read(folder).fingerprint})
 
 
 def ids_digest(ids: pl.Series) -> str:
@@ -99,7 +134,11 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "events": len(data.interactions),
         "kinds": data.interactions.kinds,
         "vectors": {
-            name: {"shape": list(table.shape), "ids": ids_digest(catalog.items.ids)}
+            name: {
+                "shape": list(table.shape),
+                "ids": ids_digest(catalog.items.ids),
+                "mask": name in catalog.items.masks,
+            }
             for name, table in catalog.items.vectors.items()
         },
         "relations": {name: [r.head, r.tail] for name, r in catalog.relations.items()},
@@ -123,22 +162,31 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _read_vectors(folder: Path, facts: dict[str, Any], items: Entities) -> dict[str, torch.Tensor]:
-    tables = {}
+def _read_vectors(
+    folder: Path, facts: dict[str, Any], items: Entities
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The vectors and the masks of the items, mapped into memory and not read."""
+    tables: dict[str, torch.Tensor] = {}
+    masks: dict[str, torch.Tensor] = {}
     digest = ids_digest(items.ids)
     for name, made in facts["vectors"].items():
         path = folder / "vectors" / f"items.{name}.npy"
-        try:
-            table = np.load(path, mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise BadData(f"{path} cannot be read: {error}.", "Encode or import again.") from None
-        if list(table.shape) != made["shape"] or made["ids"] != digest:
+        tables[name] = _mapped(path)
+        if list(tables[name].shape) != made["shape"] or made["ids"] != digest:
             raise BadData(
-                f"{path} was made for other items: {table.shape[0]} rows, {len(items)} items.",
+                f"{path} was made for other items: {len(tables[name])} rows, {len(items)} items.",
                 "Encode or import again after items.parquet has changed.",
             )
-        tables[name] = torch.from_numpy(table)
-    return tables
+        if made.get("mask"):
+            masks[name] = _mapped(path.with_name(f"items.{name}.mask.npy"))
+    return tables, masks
+
+
+def _mapped(path: Path) -> torch.Tensor:
+    try:
+        return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise BadData(f"{path} cannot be read: {error}.", "Encode or import again.") from None
 
 
 def _read_entities(path: Path) -> Entities:

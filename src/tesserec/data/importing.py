@@ -96,7 +96,8 @@ def import_data(
         media = {one.name: media_frame(one, items, done.found) for one in raw.media}
     progress.say(f"Writing {out}")
     report = _report(path, out, kind, done, media)
-    extras = {f"media/{name}.parquet": frame for name, frame in media.items()}
+    # Those of a dataset are brought along by whoever writes it.
+    extras = {} if kind == "dataset" else {f"media/{n}.parquet": one for n, one in media.items()}
     quarantined = done.found.quarantine()
     if quarantined is not None:
         extras["quarantine.parquet"] = quarantined.lazy()

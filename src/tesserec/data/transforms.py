@@ -89,8 +89,9 @@ def sessions(data: Dataset, gap_seconds: int = 1800) -> Dataset:
     links = {
         name: one for name, one in catalog.relations.items() if "users" not in (one.head, one.tail)
     }
-    whole = Catalog(made.catalog.items, made.catalog.users, catalog.others, links)
-    return replace(made, catalog=whole)
+    masked = replace(made.catalog.items, masks=catalog.items.masks)
+    whole = Catalog(masked, made.catalog.users, catalog.others, links)
+    return replace(made, catalog=whole, folder=data.folder)
 
 
 def _without_lost(data: Dataset, frame: pl.DataFrame) -> Dataset:
@@ -136,4 +137,5 @@ def _chosen(entities: Entities, which: NDArray[np.bool_]) -> Entities:
     mask, rows = pl.Series(which), torch.from_numpy(which)
     features = entities.features.filter(mask) if entities.features.width else entities.features
     vectors = {name: table[rows] for name, table in entities.vectors.items()}
-    return Entities(entities.ids.filter(mask), features, vectors)
+    masks = {name: table[rows] for name, table in entities.masks.items()}
+    return Entities(entities.ids.filter(mask), features, vectors, masks)

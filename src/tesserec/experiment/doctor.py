@@ -8,6 +8,10 @@ from typing import Any
 from tesserec.experiment.environment import PACKAGES, installed
 
 EXTRAS = {
+    "text": ("transformers", "learned encoders: tesserec encode --encoder MODEL"),
+    "image": ("PIL", "encoding pictures"),
+    "audio": ("soundfile", "encoding sounds"),
+    "video": ("av", "encoding clips"),
     "tensorboard": ("tensorboard", "event files of runs for TensorBoard"),
     "tune": ("optuna", "TPE for `tesserec tune --sampler tpe`"),
 }

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -91,7 +92,8 @@ def test_pictures_are_counted_in_the_folder(tmp_path):
     data = world([("u", 1), ("u", 2)])
     (tmp_path / "media").mkdir()
     pl.DataFrame({"item": [1], "bytes": [b"x"]}).write_parquet(tmp_path / "media" / "image.parquet")
-    assert describe(data, NOW, tmp_path).missing == {"items.image media": 0.5}
+    data = replace(data, folder=tmp_path)
+    assert describe(data, NOW).missing == {"items.image media": 0.5}
 
 
 def test_kinds_are_counted():

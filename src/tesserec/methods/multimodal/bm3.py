@@ -78,7 +78,7 @@ class Network(nn.Module):
         self.graph = bipartite(data)
         self.hop_weights = (1 / (method.layers + 1),) * (method.layers + 1)
         self.present: Tensor
-        present = [table.abs().sum(1) > 0 for _, table in sorted(vectors.items())]
+        present = [data.catalog.items.present(name) for name in sorted(vectors)]
         self.register_buffer("present", torch.stack(present))  # [M, I] which content there is
         self.register_buffer("known", data.active)  # [U]
         self.warm: Tensor
