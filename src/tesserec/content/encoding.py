@@ -102,7 +102,7 @@ class _Reading:
 
     def read(self) -> None:
         progress, look = self.options.progress, None
-        progress.start(f"encode {self.encoder.modality}", self.pieces.count)
+        progress.start(f"encode {self.encoder.modality}", self.pieces.total)
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
             for window in _windows(self.pieces.found, self.encoder.window):
                 digests, fresh = self._met(window)

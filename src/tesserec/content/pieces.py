@@ -27,7 +27,7 @@ class Found(NamedTuple):
 class Pieces(NamedTuple):
     """All pieces of one modality, to be gone through once, in the order in which they lie."""
 
-    count: int
+    total: int
     found: Iterator[Found]
 
 
