@@ -30,9 +30,10 @@ def open_sound(piece: bytes, rate: int, seconds: float) -> Samples:
     samples, own_rate = _by_soundfile(piece, seconds)
     if not len(samples):
         raise Undecodable("a sound without samples")
+    samples = resampled(samples, own_rate, rate)[: max(1, round(seconds * rate))]
     if not np.isfinite(samples).all():
         raise Undecodable("a sound with samples that are no numbers")
-    return resampled(samples, own_rate, rate)[: max(1, round(seconds * rate))]
+    return samples
 
 
 def resampled(samples: Samples, own_rate: int, rate: int) -> Samples:
