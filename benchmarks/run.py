@@ -11,7 +11,7 @@ import torch
 from benchmarks.harness import Options, Skipped, say, write
 
 SHORT = ("lightgcn_step", "evaluation", "sampling", "closed_forms", "validation_share")
-LONG = ("time_to_quality", "large", "importing")  # only when named
+LONG = ("neighbours", "time_to_quality", "large", "importing")  # only when named
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.itemknn import ItemKNN
 from tesserec.methods.collaborative.lightgcn import LightGCN
 from tesserec.methods.collaborative.mf import MF
+from tesserec.parts.graphs import nearest as nearest_items
 from tesserec.recommenders import LookupRecommender
 
 held: dict[str, Any] = {}
@@ -158,6 +159,36 @@ def ease(items: int) -> dict[str, Any]:
     return {"seconds": [seconds]}
 
 
+def vectors(items: int, width: int) -> None:
+    """Made-up vectors of unit length, in clusters of some 50."""
+    source = torch.Generator().manual_seed(0)
+    centres = torch.randn(items // 50, width, generator=source)
+    table = torch.randn(items, width, generator=source).mul_(0.7)
+    table += centres[torch.randint(len(centres), (items,), generator=source)]
+    held["vectors"] = torch.nn.functional.normalize(table, out=table)
+
+
+def nearest(count: int, items: int) -> dict[str, Any]:
+    """The nearest of each of the first items."""
+    seconds, _ = timed(lambda: nearest_items(held["vectors"][:items], count))
+    return {"seconds": [seconds]}
+
+
+def products() -> dict[str, Any]:
+    """Every item times every item, a block that fits the cache at a time, nothing kept."""
+    table = held["vectors"]
+    memory = torch.empty(1024 * 1024)
+
+    def multiply() -> None:
+        for rows in table.split(1024):
+            for columns in table.split(1024):
+                size = len(rows), len(columns)
+                torch.mm(rows, columns.T, out=memory[: size[0] * size[1]].view(size))
+
+    seconds, _ = timed(multiply)
+    return {"seconds": [seconds]}
+
+
 if __name__ == "__main__":
     serve(
         version=version,
@@ -176,4 +207,7 @@ if __name__ == "__main__":
         fit=fit,
         recommend=recommend,
         ease=ease,
+        vectors=vectors,
+        nearest=nearest,
+        products=products,
     )
