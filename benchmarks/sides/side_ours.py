@@ -15,14 +15,13 @@ import torch
 from benchmarks.counting import lightgcn_step, ranking
 from benchmarks.data import made_up
 from benchmarks.machine import measure
-from benchmarks.sides.wire import Anonymous, serve, timed
+from benchmarks.sides import content
+from benchmarks.sides.wire import serve, timed
 from benchmarks.steps import Steps
-from tesserec.content import TfidfSVD
 from tesserec.core import Run
 from tesserec.data import format
 from tesserec.data.build import from_tables
 from tesserec.data.importing import import_data
-from tesserec.data.sample import sample
 from tesserec.data.splits import Published
 from tesserec.evaluation.tasks import mark
 from tesserec.methods.collaborative.als import ALS
@@ -30,7 +29,6 @@ from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.itemknn import ItemKNN
 from tesserec.methods.collaborative.lightgcn import LightGCN
 from tesserec.methods.collaborative.mf import MF
-from tesserec.methods.multimodal.bm3 import BM3
 from tesserec.recommenders import LookupRecommender
 
 held: dict[str, Any] = {}
@@ -161,43 +159,6 @@ def ease(items: int) -> dict[str, Any]:
     return {"seconds": [seconds]}
 
 
-def tfidf(count: int) -> dict[str, Any]:
-    """Vectors of made-up titles: four to nine words of the shipped sample's, common ones often."""
-    titles = sample().catalog.items.features["title"].drop_nulls().to_list()
-    words = np.array(sorted({word for title in titles for word in title.split()}))
-    generator = np.random.default_rng(0)
-    lengths = generator.integers(4, 10, count)
-    drawn = words[(generator.random(lengths.sum()) ** 3 * len(words)).astype(np.int64)]
-    parts = np.split(drawn, lengths.cumsum()[:-1])
-    items = pl.DataFrame({"id": range(count), "title": [" ".join(part) for part in parts]})
-    data = from_tables(pl.DataFrame({"user": range(count), "item": range(count)}), items)
-    seconds, _ = timed(lambda: TfidfSVD().encode(data))
-    return {"seconds": [seconds]}
-
-
-def write_vectors(folder: str, items: int, width: int) -> None:
-    """Half floats beside the data, drawn block by block."""
-    path = Path(folder) / "vectors" / "items.image.npy"
-    path.parent.mkdir()
-    table = np.lib.format.open_memmap(path, "w+", np.float16, (items, width))
-    generator = np.random.default_rng(0)
-    for first in range(0, items, 10_000):
-        table[first : first + 10_000] = generator.standard_normal((10_000, width), np.float32)
-    np.save(path.with_name("items.image.mask.npy"), np.ones(items, np.bool_))
-    format.add_vectors(Path(folder), "image")
-
-
-def learn_from_vectors(folder: str, steps: int) -> dict[str, Any]:
-    """Read the folder, take some steps of BM3, and make the tables it answers from."""
-    with Anonymous() as held:
-        data = format.read(Path(folder))
-        learning = Steps(BM3(train_features=False), data, Run(device="cpu"))
-        seconds = [learning.step() for _ in range(steps)]
-        with torch.inference_mode():
-            learning.network.eval().vectors()
-    return {"step": float(np.median(seconds)), "anonymous_mb": held.peak_mb}
-
-
 if __name__ == "__main__":
     serve(
         version=version,
@@ -216,7 +177,5 @@ if __name__ == "__main__":
         fit=fit,
         recommend=recommend,
         ease=ease,
-        tfidf=tfidf,
-        write_vectors=write_vectors,
-        learn_from_vectors=learn_from_vectors,
+        **content.OPERATIONS,
     )
