@@ -1,0 +1,1 @@
+"""Modules that several methods build their networks of."""
