@@ -52,3 +52,8 @@ def conjugate_gradient(data: Dataset, steps: int, dim: int, epochs: int) -> floa
 def inverse(items: int) -> float:
     """Operations of a symmetric inverse by Cholesky's factors."""
     return float(items) ** 3
+
+
+def similarities(items: int, width: int) -> float:
+    """Multiplications and additions of every pair's product, once."""
+    return float(items) ** 2 * width

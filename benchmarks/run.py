@@ -11,7 +11,13 @@ import torch
 from benchmarks.harness import Options, Skipped, say, write
 
 SHORT = ("lightgcn_step", "evaluation", "sampling", "closed_forms", "validation_share")
-LONG = ("time_to_quality", "large", "importing")  # only when named
+LONG = (  # only when named
+    "time_to_quality",
+    "large",
+    "importing",
+    "contents",
+    "neighbours",
+)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import torch
 from benchmarks.counting import lightgcn_step, ranking
 from benchmarks.data import made_up
 from benchmarks.machine import measure
+from benchmarks.sides import content
 from benchmarks.sides.wire import serve, timed
 from benchmarks.steps import Steps
 from tesserec.core import Run
@@ -176,4 +177,5 @@ if __name__ == "__main__":
         fit=fit,
         recommend=recommend,
         ease=ease,
+        **content.OPERATIONS,
     )

@@ -7,6 +7,7 @@ here needs more than Python itself.
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,28 @@ def peak_mb() -> float | None:
     lines = status.read_text().splitlines() if status.is_file() else []
     found = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
     return round(found[0], 1) if found else None
+
+
+class Anonymous:
+    """The most memory besides mapped files that this process holds while a block runs."""
+
+    def __enter__(self) -> "Anonymous":
+        self.peak_mb, self.over = 0.0, threading.Event()
+        self.watcher = threading.Thread(target=self._watch)
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.watcher.join()
+
+    def _watch(self) -> None:
+        while True:
+            lines = Path("/proc/self/status").read_text().splitlines()
+            now = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+            self.peak_mb = max(self.peak_mb, now / 1024)
+            if self.over.wait(0.01):
+                return
 
 
 class Watch:

@@ -10,6 +10,8 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "tutorials" / "first-model.md",
     ROOT / "docs" / "tutorials" / "own-data.md",
+    ROOT / "docs" / "tutorials" / "pictures.md",
+    ROOT / "docs" / "how-to" / "use-content.md",
     ROOT / "docs" / "how-to" / "run-a-study.md",
     ROOT / "docs" / "how-to" / "add-a-method.md",
 ]

@@ -42,6 +42,8 @@ def encode(
     from tesserec.cli.choices import encoder_of
     from tesserec.content.encoding import Options
     from tesserec.content.folder import encode_folder
+    from tesserec.data.format import read
+    from tesserec.experiment.page import write_content_page
     from tesserec.training.devices import best_device
 
     console = Console(json, quiet)
@@ -53,4 +55,7 @@ def encode(
         progress=console.progress,
     )
     done = encode_folder(data, chosen, options, name, precision)
-    console.answer({"data": str(data), "name": done.name, **done.facts}, "\n".join(done.lines()))
+    page = write_content_page(read(data), data / "vectors" / "neighbours.html")
+    value = {"data": str(data), "name": done.name, **done.facts, "page": str(page)}
+    console.answer(value, "\n".join(done.lines()))
+    console.say(f"look at what is nearest to what: {page}")

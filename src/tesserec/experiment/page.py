@@ -8,10 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tesserec.core import Dataset
 from tesserec.core.files import read_json, write_text
 from tesserec.evaluation import Comparison, Report, Value, compare, load_report
 from tesserec.experiment import svg
 from tesserec.experiment.folders import RunFolder
+from tesserec.experiment.neighbours import neighbours
 from tesserec.training.log import read_log
 
 HEADLINE = "ndcg@10"
@@ -29,13 +31,25 @@ class Row:
 
 def write_page(folder: Path) -> Path:
     """Write `report.html` from the files of a run folder: fitted, evaluated, or a whole study."""
+    path = folder / "report.html"
+    write_text(path, rendered("report.html.j2", _contents(folder)))
+    return path
+
+
+def write_content_page(data: Dataset, path: Path) -> Path:
+    """Write what is nearest to what, by each table of item vectors."""
+    contents = {"title": f"Content of {data.name}", "neighbours": neighbours(data)}
+    write_text(path, rendered("content.html.j2", contents))
+    return path
+
+
+def rendered(name: str, contents: Mapping[str, Any]) -> str:
+    """A page of ours, filled."""
     from jinja2 import Environment, PackageLoader
 
     loader = PackageLoader("tesserec.experiment", "pages")
-    template = Environment(loader=loader, autoescape=True).get_template("report.html.j2")
-    path = folder / "report.html"
-    write_text(path, template.render(_contents(folder)))
-    return path
+    template = Environment(loader=loader, autoescape=True).get_template(name)
+    return template.render({**contents, "version": version("tesserec")})
 
 
 def _contents(folder: Path) -> dict[str, Any]:
@@ -56,7 +70,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "protocol": _protocol(there, rows),
         "study": (folder / "study.toml").read_text(encoding="utf-8"),
         "environment": json.dumps(_json(folder / "environment.json"), indent=2),
-        "version": version("tesserec"),
+        "neighbours": _json(folder / "neighbours.json"),
         "rows": [],
     }
     if found is not None:

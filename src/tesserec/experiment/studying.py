@@ -12,6 +12,7 @@ from tesserec.core.registry import find
 from tesserec.evaluation import Comparison, Report, compare, load_report, mark
 from tesserec.experiment.datapage import data_page
 from tesserec.experiment.folders import RunFolder
+from tesserec.experiment.neighbours import neighbours
 from tesserec.experiment.page import write_page
 from tesserec.experiment.preparing import Prepared, prepare
 from tesserec.experiment.running import (
@@ -56,8 +57,11 @@ def run_study(study: Study, out: Path, options: Options) -> Comparison:
 
 
 def describe_into(folder: Path, prepared: Prepared) -> None:
-    """What the data are, for the report."""
+    """What the data are, and which items their content puts together, for the report."""
     write_json(folder / "data.json", data_page(prepared.data))
+    found = neighbours(prepared.split.train)
+    if found:
+        write_json(folder / "neighbours.json", found)
 
 
 def comparison_of(folders: Iterable[Path]) -> Comparison:

@@ -71,7 +71,7 @@ class Slow:
 
     def content(self, name: str, item: int) -> np.ndarray:
         weight, bias = (self.state[f"projections.{name}.{part}"] for part in ("weight", "bias"))
-        return self.state[f"features.{name}"][item] @ weight.T + bias
+        return self.state[f"features.learned.{name}"][item] @ weight.T + bias
 
     def is_there(self, name: str, item: int) -> bool:
         return bool(DATA.catalog.items.vectors[name][item].abs().sum() > 0)
@@ -190,7 +190,7 @@ def test_no_negative_sampler_is_set_up_or_called_while_bm3_trains(monkeypatch):
 @pytest.mark.parametrize("trained", [True, False])
 def test_content_tables_are_learned_on_or_kept(trained):
     fitted = BM3(train_features=trained).changed(SHORT).fit(DATA, Run())
-    kept = torch.equal(fitted.network.features["text"], DATA.catalog.items.vectors["text"])
+    kept = torch.equal(fitted.network.features.table("text"), DATA.catalog.items.vectors["text"])
     assert kept != trained
 
 
@@ -199,3 +199,29 @@ def test_without_content_bm3_says_what_to_do():
         BM3().fit(random_world(), Run())
     with pytest.raises(BadSpec, match="dropout"):
         BM3(dropout=1.0)
+
+
+def test_content_that_is_not_learned_on_is_read_where_it_lies_and_kept_nowhere_else(tmp_path):
+    table = DATA.catalog.items.vectors["text"].half()
+    np.save(tmp_path / "text.npy", table.numpy())
+    mapped = torch.from_numpy(np.load(tmp_path / "text.npy", mmap_mode="c"))
+    data = DATA.with_vectors("text", mapped)
+    fitted = BM3(train_features=False).changed(SHORT).fit(data, Run())
+    assert fitted.network.features.table("text").data_ptr() == mapped.data_ptr()
+    assert not [
+        name for name in fitted.network.state_dict() if "text" in name and "proj" not in name
+    ]
+    as_floats = DATA.with_vectors("text", table.float())
+    other = BM3(train_features=False).changed(SHORT).fit(as_floats, Run())
+    torch.testing.assert_close(fitted.item_vectors, other.item_vectors)
+
+
+def test_an_item_whose_filled_vector_is_not_its_own_is_not_taught_by_it():
+    """The mask decides what is present, not whether a row is zero."""
+    table = DATA.catalog.items.vectors["text"].clone()
+    mask = torch.ones(len(table), dtype=torch.bool)
+    mask[2] = False
+    table[2] = 5.0
+    network = BM3(dim=4).network(DATA.with_vectors("text", table, mask))
+    place = network.features.names.index("text")
+    assert network.features.present[place].tolist() == mask.tolist()

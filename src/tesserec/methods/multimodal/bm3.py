@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset, Losses
+from tesserec.core.data import BLOCK
 from tesserec.core.errors import NoContent
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.graphs import bipartite, propagate
+from tesserec.parts.networks import Features
 from tesserec.parts.objectives import pick
 from tesserec.recommenders import LookupRecommender
 from tesserec.training import Learner, Schedule
@@ -56,30 +58,21 @@ class Network(nn.Module):
     def __init__(self, method: BM3, data: Dataset) -> None:
         super().__init__()
         self.method = method
-        vectors = data.catalog.items.vectors
-        if not vectors:
+        if not data.catalog.items.vectors:
             raise NoContent(
                 "BM3 compares items with what they are made of, and these items have no vectors.",
-                "Encode them first: tesserec.content.encoded(data, TfidfSVD()).",
+                "Encode them first: tesserec encode DATA --modality text",
             )
         users, items = len(data.catalog.users), len(data.catalog.items)
         self.users = nn.Parameter(nn.init.xavier_uniform_(torch.empty(users, method.dim)))
         self.items = nn.Parameter(nn.init.xavier_uniform_(torch.empty(items, method.dim)))
-        self.features = nn.ParameterDict(
-            {
-                name: nn.Parameter(table.float().clone(), method.train_features)
-                for name, table in sorted(vectors.items())
-            }
-        )
+        self.features = Features(data.catalog.items, method.train_features)
         self.projections = nn.ModuleDict(
-            {name: _linear(table.shape[1], method.dim) for name, table in self.features.items()}
+            {name: _linear(self.features.width(name), method.dim) for name in self.features.names}
         )
         self.predictor = _linear(method.dim, method.dim)
         self.graph = bipartite(data)
         self.hop_weights = (1 / (method.layers + 1),) * (method.layers + 1)
-        self.present: Tensor
-        present = [data.catalog.items.present(name) for name in sorted(vectors)]
-        self.register_buffer("present", torch.stack(present))  # [M, I] which content there is
         self.register_buffer("known", data.active)  # [U]
         self.warm: Tensor
         self.register_buffer("warm", data.popularity > 0)  # [I]
@@ -94,13 +87,15 @@ class Network(nn.Module):
     def vectors(self) -> tuple[Tensor, Tensor]:
         """The predictor's view of both; items without events are placed by their content."""
         users, items = self.nodes()
-        placed = self.place(torch.arange(len(items), device=items.device))
-        cold = ~self.warm & self.present.any(0)
-        return self.predictor(users), torch.where(cold[:, None], placed, self.predictor(items))
+        seen = self.predictor(items)
+        cold = (~self.warm & self.features.present.any(0)).nonzero()[:, 0]
+        for rows in cold.split(BLOCK):
+            seen = seen.index_copy(0, rows, self.place(rows))
+        return self.predictor(users), seen
 
     def place(self, items: Tensor) -> Tensor:
         """Where content alone puts items: the mean over what is present: [n] -> [n, D]"""
-        there = self.present[:, items].float()[:, :, None]
+        there = self.features.present[:, items].float()[:, :, None]
         views = torch.stack([self.predictor(view) for view in self._contents(items)])
         return (views * there).sum(0) / there.sum(0).clamp(min=1)
 
@@ -123,14 +118,14 @@ class Network(nn.Module):
             view = self.predictor(content)
             align = self.method.alignment * _distance(view, wanted_item)
             mask = self.method.masking * _distance(view, self._target(content))
-            total = total + self.present[number, batch.positive] * (align + mask)
+            total = total + self.features.present[number, batch.positive] * (align + mask)
         return total
 
     def _contents(self, items: Tensor) -> list[Tensor]:
         """Projected content of some items, one table per modality: M x [n, D]"""
         return [
-            cast(Tensor, self.projections[name](pick(table, items)))
-            for name, table in self.features.items()
+            cast(Tensor, self.projections[name](self.features.rows(name, items)))
+            for name in self.features.names
         ]
 
     def _target(self, vector: Tensor) -> Tensor:

@@ -2,6 +2,18 @@
 
 from tesserec.parts.graphs.bipartite import Graph, Powers, bipartite
 from tesserec.parts.graphs.cooccurrence import cosine_neighbours, gram
+from tesserec.parts.graphs.itemgraph import item_graph
+from tesserec.parts.graphs.neighbours import nearest
 from tesserec.parts.graphs.propagate import propagate, reach
 
-__all__ = ["Graph", "Powers", "bipartite", "cosine_neighbours", "gram", "propagate", "reach"]
+__all__ = [
+    "Graph",
+    "Powers",
+    "bipartite",
+    "cosine_neighbours",
+    "gram",
+    "item_graph",
+    "nearest",
+    "propagate",
+    "reach",
+]

@@ -33,26 +33,33 @@ class Graph(nn.Module):
     """
 
     def __init__(
-        self, heads: Tensor, tails: Tensor, nodes: int, powers: Powers = (0.5, 0.5)
+        self,
+        heads: Tensor,
+        tails: Tensor,
+        nodes: int,
+        powers: Powers = (0.5, 0.5),
+        weights: Tensor | None = None,  # of edges, above 0; None: all 1
     ) -> None:
         super().__init__()
         both = torch.cat([heads, tails]), torch.cat([tails, heads])
         order = torch.argsort(both[0] * nodes + both[1])  # neighbours in order of rows
         rows, neighbours = both[0][order], both[1][order]
-        degree = torch.bincount(rows, minlength=nodes)
+        once = torch.ones(len(heads)) if weights is None else weights
+        each = torch.cat([once, once])[order]
+        degree = torch.bincount(rows, each, minlength=nodes)
         # Nodes without edges have degree 0; their factor is never used, and must not be infinite.
-        some = degree.clamp(min=1).float()
+        some = torch.where(degree > 0, degree, 1).float()
         receiving, sending = some.pow(-powers[0]), some.pow(-powers[1])
         self.starts: Tensor
         self.neighbours: Tensor
         self.weights: Tensor
         self.weights_back: Tensor | None
-        back = None if powers[0] == powers[1] else receiving[neighbours] * sending[rows]
-        starts = functional.pad(degree.cumsum(0), (1, 0)).int()
+        back = None if powers[0] == powers[1] else each * receiving[neighbours] * sending[rows]
+        starts = functional.pad(torch.bincount(rows, minlength=nodes).cumsum(0), (1, 0)).int()
         self.register_buffer("starts", starts, persistent=False)
         self.register_buffer("neighbours", neighbours.int(), persistent=False)
-        weights = receiving[rows] * sending[neighbours]
-        self.register_buffer("weights", weights, persistent=False)
+        weighed = each * receiving[rows] * sending[neighbours]
+        self.register_buffer("weights", weighed, persistent=False)
         self.register_buffer("weights_back", back, persistent=False)
 
     def __len__(self) -> int:
