@@ -20,12 +20,17 @@ FIGURES = Path(__file__).parent.parent.parent / "docs" / "methods" / "figures"
 SEEDS = (0, 1, 2)
 
 
-def real(name: str) -> Dataset:
-    """A data set below TESSEREC_DATA; the test is skipped where there is none."""
+def folder(name: str) -> Path:
+    """A folder below TESSEREC_DATA; the test is skipped where there is none."""
     root = os.environ.get("TESSEREC_DATA")
     if not root or not (Path(root) / name).is_dir():
         pytest.skip(f"needs {name} in the folder that TESSEREC_DATA names")
-    return tr.read(Path(root) / name)
+    return Path(root) / name
+
+
+def real(name: str) -> Dataset:
+    """A data set below TESSEREC_DATA; the test is skipped where there is none."""
+    return tr.read(folder(name))
 
 
 _fitted: dict[tuple[str, int, int], tuple[Split, Recommender]] = {}

@@ -1,13 +1,12 @@
-"""Sounds without downloads: statistics of the spectrum, reduced by principal components.
+"""Sound without downloads: cepstra over time and the shape of spectra, reduced by PCA.
 
-Mel spectra and their cepstral coefficients (Davis and Mermelstein, ASSP 1980), their means and
-deviations over the sound and over parts of it, as in music similarity (Mandel and Ellis, ISMIR
-2005; Tzanetakis and Cook, TSAP 2002). An honest baseline: it knows how a sound is coloured and
-how it moves, and nothing about what is said or played.
+Cepstra as Davis and Mermelstein (IEEE Trans. ASSP 1980) use them for words, their statistics
+over time as Tzanetakis and Cook (IEEE Trans. SAP 2002) use them for music. An honest baseline: it
+knows how a recording sounds and how that changes within it, and nothing of what it means.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,115 +15,108 @@ from pydantic import Field
 from tesserec.content.encoder import Piece, PieceEncoder, Rows
 from tesserec.content.reduction import fitted_pca
 from tesserec.content.sounds import Samples, open_sound
+from tesserec.content.spectra import (
+    cepstra,
+    decibels,
+    deltas,
+    framed,
+    mel_bands,
+    power_spectra,
+)
 
-Floats = NDArray[np.float32]
 Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
+Above0 = Annotated[float, Field(gt=0)]
+Reals = NDArray[np.float64]
 
-FLOOR = 1e-8  # of power, 80 dB below a sound of unit level
+REACH = 80  # decibels below the loudest band of a recording at which all is silence
 
 
 class AudioStatistics(PieceEncoder):
-    """Unit vectors of sounds: what sounds alike lies side by side, however loud it is."""
+    """Unit vectors of sounds, by timbre and its course. Nearly the same for loud and quiet takes.
+
+    Sounds recorded with fewer samples a second than `rate` have nothing in the upper bands; where
+    all are so, those bands do no harm.
+    """
 
     modality: ClassVar = "audio"
-    window: ClassVar = 128
-    after_rows: ClassVar = PieceEncoder.after_rows | {"dim"}
+    window: ClassVar[int] = 64  # half a minute of samples is 2 MB
+    after_rows: ClassVar[frozenset[str]] = PieceEncoder.after_rows | {"dim"}
 
+    rate: Annotated[int, Field(ge=1000)] = 16_000  # samples a second that sounds are brought to
+    seconds: Above0 = 30.0  # of the middle of a sound are looked at
+    frame: Above0 = 0.025  # seconds
+    hop: Above0 = 0.010  # seconds
+    mels: Count = 40
+    coefficients: Count = 20  # cepstra, the first of which is loudness
+    parts: Count = 8  # equal ones, so that the order of sounds counts
+    silence: Above0 = 30.0  # decibels below the loudest frame; such ends are cut off
     dim: Count = 64
-    rate: Annotated[int, Field(ge=2000)] = 16_000  # samples in a second, as all sounds get
-    seconds: Seconds = 30.0  # of the middle of a sound that are listened to
-    mels: Count = 40  # bands of the spectrum
-    coefficients: Annotated[int, Field(ge=2)] = 20  # cepstral ones
-    frame: Seconds = 0.025  # that one spectrum is made of
-    hop: Seconds = 0.010  # from one spectrum to the next
-    parts: Count = 8  # of equal length, each with means of its own
 
     def decode(self, piece: Piece) -> Samples:
+        assert isinstance(piece, bytes)
         return open_sound(piece, self.rate, self.seconds)
 
-    def size(self, decoded: Samples) -> int:
-        return len(decoded)
-
-    def reader(self, device: str) -> Callable[[Sequence[Any]], Rows]:
-        bands = mel_filters(self.mels, self._points, self.rate)
-
-        def read(sounds: Sequence[Samples]) -> Rows:
-            return np.stack([self._statistics(one, bands) for one in sounds])
-
-        return read
+    def reader(self, device: str) -> Callable[[Sequence[Samples]], Rows]:
+        return lambda sounds: np.stack([self._row(sound) for sound in sounds])
 
     def reduction(self, rows: Rows) -> Callable[[Rows], Rows]:
-        return fitted_pca(rows, self.dim, alike=True)
+        return fitted_pca(rows, self.dim)
 
-    @property
-    def _points(self) -> int:
-        """Samples of a frame."""
-        return max(2, round(self.frame * self.rate))
-
-    def _statistics(self, samples: Samples, bands: Floats) -> Floats:
-        """What one sound is like: [W]"""
-        level = float(np.sqrt(np.mean(samples**2)))
-        power = spectra(samples / max(level, 1e-6), self._points, round(self.hop * self.rate))
-        loudness = 10 * np.log10(power @ bands.T + FLOOR)  # [T, M] decibels
-        shape = cepstra(loudness, self.coefficients)[:, 1:]  # the first one is loudness
-        moving = np.gradient(shape, axis=0) if len(shape) > 1 else np.zeros_like(shape)
-        profile = [part.mean(0) for part in np.array_split(shape, self.parts) if len(part)]
-        profile += [profile[-1]] * (self.parts - len(profile))
-        rest = _colour(power)
-        return np.concatenate(
-            [
-                *(
-                    statistic
-                    for one in (shape, moving, rest)
-                    for statistic in (one.mean(0), one.std(0))
-                ),
-                *profile,
-                [np.log10(level + 1e-6), np.log10(len(samples) / self.rate)],
-            ]
-        ).astype(np.float32)
+    def _row(self, samples: Samples) -> Rows:
+        """Everything that is measured of one sound: [W] float32"""
+        length = max(2, round(self.frame * self.rate))
+        step = max(1, round(self.hop * self.rate))
+        frames = sounding(
+            framed(samples - samples.mean(dtype=np.float64), length, step), self.silence
+        )
+        power = power_spectra(frames)
+        bands = power @ mel_bands(self.mels, power.shape[1], self.rate).T  # [T, F] -> [T, M]
+        levels = decibels(bands, REACH)
+        loudness = decibels(bands.sum(1).mean(keepdims=True), REACH)
+        coefficients = cepstra(levels - loudness, self.coefficients)
+        facts = [
+            *moments(coefficients),
+            deltas(coefficients).std(0),
+            course(coefficients - coefficients.mean(0), self.parts),
+            *moments(shapes(frames, power, levels))[:2],
+            loudness,
+            np.log([len(frames) * self.hop]),
+        ]
+        return np.concatenate(facts).astype(np.float32)
 
 
-def spectra(samples: Samples, points: int, hop: int) -> Floats:
-    """The power spectrum of each frame: [n] -> [T, points // 2 + 1]"""
-    missing = max(0, points - len(samples))
-    padded = np.pad(samples, (0, missing))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, points)[:: max(1, hop)]
-    window = np.hanning(points + 1)[:-1].astype(np.float32)
-    power = np.abs(np.fft.rfft(frames * window)) ** 2 / np.sum(window**2)
-    return power.astype(np.float32)
+def sounding(frames: Reals, silence: float) -> Reals:
+    """The frames from the first to the last that is not `silence` decibels below the loudest."""
+    loudness = decibels((frames**2).mean(1), REACH)
+    loud = np.flatnonzero(loudness >= loudness.max() - silence)
+    return frames[loud[0] : loud[-1] + 1]
 
 
-def mel_filters(mels: int, points: int, rate: int) -> Floats:
-    """Triangles that are equally wide to the ear: [mels, points // 2 + 1]
+def moments(values: Reals) -> tuple[Reals, Reals, Reals]:
+    """Mean, deviation and skew over time of values [T, D]: three times [D]"""
+    mean, deviation = values.mean(0), values.std(0)
+    third = ((values - mean) ** 3).mean(0)
+    return mean, deviation, third / np.maximum(deviation, 1e-6) ** 3
 
-    Mel scale of O'Shaughnessy (1987): m = 2595 log10(1 + f / 700). Each triangle adds up to 1.
+
+def course(values: Reals, parts: int) -> Reals:
+    """Means over so many equal parts of time, which share frames where there are few: [parts D]"""
+    count = len(values)
+    ends = [(part * count // parts, -(-(part + 1) * count // parts)) for part in range(parts)]
+    return np.concatenate([values[first:last].mean(0) for first, last in ends])
+
+
+def shapes(frames: Reals, power: Reals, levels: Reals) -> Reals:
+    """Centre, width and flatness of each spectrum, zero crossings and loudness: [T, 5]
+
+    Centre and width are shares of half the sampling rate, crossings of the samples; flatness, the
+    mean level over bands beside the level of their mean power, and loudness are in decibels.
     """
-    highest = 2595 * np.log10(1 + rate / 2 / 700)
-    corners = 700 * (10 ** (np.linspace(0, highest, mels + 2) / 2595) - 1)
-    low, middle, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-    frequency = np.fft.rfftfreq(points, 1 / rate)[None, :]
-    rising, falling = (frequency - low) / (middle - low), (high - frequency) / (high - middle)
-    triangles = np.clip(np.minimum(rising, falling), 0, None)
-    # A triangle between two frequencies of the spectrum takes the nearest.
-    nearest = np.abs(frequency - middle).argmin(1)
-    empty = triangles.sum(1) == 0
-    triangles[empty, nearest[empty]] = 1
-    return (triangles / triangles.sum(1, keepdims=True)).astype(np.float32)
-
-
-def cepstra(loudness: Floats, count: int) -> Floats:
-    """The first coefficients of the cosine transform over the bands: [T, M] -> [T, count]"""
-    from scipy.fft import dct
-
-    return dct(loudness, type=2, norm="ortho", axis=1)[:, :count].astype(np.float32)
-
-
-def _colour(power: Floats) -> Floats:
-    """Where the middle of each spectrum lies, how wide and how flat it is: [T, F] -> [T, 3]"""
-    place = np.linspace(0, 1, power.shape[1], dtype=np.float32)
-    whole = power.sum(1, keepdims=True) + FLOOR
-    middle = (power * place).sum(1, keepdims=True) / whole
-    width = np.sqrt((power * (place - middle) ** 2).sum(1, keepdims=True) / whole)
-    flat = np.exp(np.log(power + FLOOR).mean(1, keepdims=True)) / (whole / power.shape[1])
-    return np.concatenate([middle, width, flat], 1)
+    at = np.linspace(0, 1, power.shape[1])
+    total = np.maximum(power.sum(1), np.finfo(np.float64).tiny)
+    centre = power @ at / total
+    width = np.sqrt(np.maximum(power @ at**2 / total - centre**2, 0))
+    flatness = levels.mean(1) - 10 * np.log10((10 ** (levels / 10)).mean(1))
+    crossings = (np.diff(np.signbit(frames), axis=1)).mean(1)
+    loudness = decibels(total, REACH)
+    return np.stack([centre, width, flatness, crossings, loudness - loudness.mean()], 1)

@@ -27,7 +27,6 @@ GRID = 4  # fields of a side, for colours
 CELL = 8  # pixels of a side, for outlines
 HUES, SATURATIONS, VALUES = 8, 3, 3
 ANGLES = 9
-OUTLINES = 3.0  # what outlines count for; of 1 to 6 the best on the validation part of clothes
 
 
 class ImageStatistics(PieceEncoder):
@@ -56,7 +55,7 @@ def prepared(picture: "Image") -> NDArray[np.uint8]:
 
 
 def statistics(pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-    """What each of n prepared pictures looks like; each kind of figures has one length: [n, W]"""
+    """What each of n prepared pictures looks like; each kind of figures has unit length: [n, W]"""
     pixels = np.stack(pictures).astype(np.float32) / 255
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     half = grey.reshape(len(grey), SIDE // 2, 2, SIDE // 2, 2).mean((2, 4))
@@ -65,9 +64,9 @@ def statistics(pictures: Sequence[NDArray[np.uint8]]) -> Floats:
         fields(pixels),
         np.sqrt(patterns(grey)),
         np.sqrt(patterns(half)),
+        outlines(grey),
     ]
-    alike = [_unit(kind) for kind in kinds]
-    return np.concatenate([*alike, OUTLINES * _unit(outlines(grey))], 1)
+    return np.concatenate([_unit(kind) for kind in kinds], 1)
 
 
 def colours(pixels: Floats) -> Floats:
