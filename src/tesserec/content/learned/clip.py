@@ -70,13 +70,13 @@ class ClipImageEncoder(PictureEncoder):
     """Pictures, beside the texts of `ClipTextEncoder`."""
 
     def looking(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
-        network = two_towers(network, self.model)
-        has_class = hasattr(network.vision_model.embeddings, "class_embedding")
+        towers = two_towers(network, self.model)
+        has_class = hasattr(towers.vision_model.embeddings, "class_embedding")
 
         def look(pixels: Tensor) -> Tensor:
             if not self.layers:
-                return unit(network.get_image_features(pixel_values=pixels).pooler_output)
-            seen = network.vision_model(pixel_values=pixels, output_hidden_states=True)
+                return unit(towers.get_image_features(pixel_values=pixels).pooler_output)
+            seen = towers.vision_model(pixel_values=pixels, output_hidden_states=True)
             return self.chosen(seen.hidden_states, lambda h: h[:, 0] if has_class else h.mean(1))
 
         return look

@@ -1,4 +1,4 @@
-"""Hidden states of chosen layers, computed once and mapped into memory: side networks learn on them.
+"""Hidden states of chosen layers, computed once and mapped into memory, for side networks.
 
 IISAN (Fu et al., SIGIR 2024) trains small networks beside frozen ones, and need not run the frozen
 ones again: what they would say is in a file.
@@ -33,8 +33,9 @@ def hidden_states(
     path: Path,
     options: Options | None = None,
 ) -> HiddenStates:
-    """Write `path`, a .npy file [I, L, D], and map it. 0 is the input of the first layer, -1 the end.
+    """Write `path`, a .npy file [I, L, D], and map it.
 
+    Layer 0 is what the first layer gets, 1 what it gives, -1 what the last gives.
     Layers are pooled as the encoder pools: the class token, the mean, the last token. With
     `options.cache`, rows of pieces that were looked at before are not computed again.
     """

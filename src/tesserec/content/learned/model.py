@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from tesserec.content.encoder import PieceEncoder, Rows
@@ -23,6 +24,8 @@ from tesserec.core.files import read_json
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 KEPT = ("*.json", "*.safetensors", "*.txt", "*.model")  # weights, settings, vocabularies
 TWICE = ("consolidated*", "original/*", "onnx/*", "openvino/*")  # the same weights once more
+
+UNUSED = ("pooler", "mask")  # in names of weights that only training needs
 
 
 class LearnedEncoder(PieceEncoder):
@@ -59,8 +62,14 @@ class LearnedEncoder(PieceEncoder):
 
     def network(self, folder: Path, device: str) -> nn.Module:
         """The model of transformers that the folder's config names, ready to look at things."""
-        auto = package("transformers", self.extra).AutoModel
-        return opened(auto, folder, dtype=self.dtype(device), use_safetensors=True).to(device)
+        auto, dtype = package("transformers", self.extra).AutoModel, self.dtype(device)
+        options = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
+        network, told = opened(auto, folder, **options)
+        missing = [n for n in told["missing_keys"] if not any(part in n for part in UNUSED)]
+        if missing:  # they would be drawn at random
+            raise BadSpec(f"{folder} lacks weights of its network, such as {sorted(missing)[0]}.")
+        whole: nn.Module = network.eval().to(device)
+        return whole
 
     def dtype(self, device: str) -> torch.dtype:
         """In what the network computes."""
@@ -137,14 +146,15 @@ def opened(kind: Any, folder: Path, **options: Any) -> Any:
     read = getattr(kind, "from_pretrained", kind)  # a SentenceTransformer reads when it is made
     try:
         with _quiet():
-            found = read(str(folder), local_files_only=True, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError) as error:
+            return read(str(folder), local_files_only=True, trust_remote_code=False, **options)
+    except ImportError as error:  # of what one kind of tokenizer needs, say
+        raise MissingExtra(str(error).strip().splitlines()[0]) from None
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise BadSpec(
             f"{kind.__name__} cannot read {folder}: {reason[0]}",
             "Name a folder with config.json, *.safetensors and what prepares the input.",
         ) from None
-    return found.eval() if isinstance(found, nn.Module) else found
 
 
 def package(name: str, extra: str) -> Any:
@@ -159,14 +169,16 @@ def package(name: str, extra: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars of transformers beside ours while something is loaded."""
+    """No bars and reports of transformers beside ours while something is loaded."""
     log = package("transformers", "text").utils.logging
-    shown = log.is_progress_bar_enabled()
+    bars, told = log.is_progress_bar_enabled(), log.get_verbosity()
     log.disable_progress_bar()
+    log.set_verbosity_error()
     try:
         yield
     finally:
-        if shown:
+        log.set_verbosity(told)
+        if bars:
             log.enable_progress_bar()
 
 

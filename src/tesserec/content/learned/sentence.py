@@ -61,7 +61,7 @@ class SentenceEncoder(LearnedEncoder):
         model = opened(kind, folder, device=device, model_kwargs=options)
         if self.longest is not None:
             model.max_seq_length = self.longest
-        return model
+        return model.eval()
 
     def _vectors(self, model: Any) -> Callable[[dict[str, Any]], Tensor]:
         def look(features: dict[str, Any]) -> Tensor:
