@@ -50,6 +50,13 @@ def test_the_order_of_training_rows_changes_nothing():
     assert np.allclose(fitted_pca(learned, 5)(learned), again, atol=1e-5)
 
 
+def test_the_order_of_features_changes_nothing():
+    learned = rows()
+    order = np.random.default_rng(1).permutation(learned.shape[1])
+    other = fitted_pca(learned[:, order], 5)(learned[:, order])
+    assert np.allclose(fitted_pca(learned, 5)(learned), other, atol=1e-4)
+
+
 @pytest.mark.parametrize("count", [2, 3, 6])
 def test_few_rows_are_filled_up_with_zeros(count: int):
     learned = rows(count)

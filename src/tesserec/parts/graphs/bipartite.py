@@ -44,7 +44,7 @@ class Graph(nn.Module):
         both = torch.cat([heads, tails]), torch.cat([tails, heads])
         order = torch.argsort(both[0] * nodes + both[1])  # neighbours in order of rows
         rows, neighbours = both[0][order], both[1][order]
-        once = torch.ones(len(heads)) if weights is None else weights
+        once = heads.new_ones(len(heads), dtype=torch.float32) if weights is None else weights
         each = torch.cat([once, once])[order]
         degree = torch.bincount(rows, each, minlength=nodes)
         # Nodes without edges have degree 0; their factor is never used, and must not be infinite.

@@ -30,9 +30,10 @@ def cosine_neighbours(data: Dataset, count: int, shrink: float) -> tuple[Tensor,
     items = len(data.catalog.items)
     near = np.full((items, count), -1, np.int64)
     similarity = np.zeros((items, count), np.float32)
-    by_item = _users_of_items(data)
-    roots = by_item.lengths.double().sqrt().numpy()
-    _over_items(_nearest_row, data, by_item, roots, float(shrink), near, similarity)
+    with torch.device("cpu"):  # a network that is built to be loaded is built on another
+        by_item = _users_of_items(data)
+        roots = by_item.lengths.double().sqrt().numpy()
+        _over_items(_nearest_row, data, by_item, roots, float(shrink), near, similarity)
     return torch.from_numpy(near), torch.from_numpy(similarity)
 
 

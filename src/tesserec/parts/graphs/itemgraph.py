@@ -26,6 +26,6 @@ def item_graph(near: Tensor, similarity: Tensor | None = None) -> Graph:
     pairs, edge = torch.unique(lower * items + higher, return_inverse=True)
     weights = None
     if similarity is not None:
-        weights = torch.zeros(len(pairs))
+        weights = similarity.new_zeros(len(pairs))
         weights.scatter_reduce_(0, edge, similarity[rows, places], "amax")
     return Graph(pairs // items, pairs % items, items, weights=weights)

@@ -38,11 +38,13 @@ def nearest(
     """
     if count < 1:
         raise BadRequest(f"{count} neighbours cannot be looked for.", "Ask for 1 or more.")
+    near = torch.full((len(vectors), count), -1, device="cpu")
+    similarity = torch.zeros(len(vectors), count, device="cpu")
+    if vectors.is_meta:  # a network is built to be loaded: vectors are shapes, graphs have no edges
+        return near, similarity
     directions = _Directions(vectors, mask)
     search = _by_faiss if index == "faiss" else _by_blocks
     found, cosines = search(directions, count)
-    near = torch.full((len(vectors), count), -1)
-    similarity = torch.zeros(len(vectors), count)
     near[directions.rows] = torch.where(found < 0, -1, directions.rows[found.clamp(min=0)])
     similarity[directions.rows] = torch.where(found < 0, 0.0, cosines.clamp(-1, 1))
     return near, similarity

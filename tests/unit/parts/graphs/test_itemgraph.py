@@ -48,3 +48,14 @@ def test_by_hand():
     half = 0.5**0.5
     expected = [[0, half, 0, 0], [half, 0, half, 0], [0, half, 0, 0], [0, 0, 0, 0]]
     torch.testing.assert_close(found, torch.tensor(expected))
+
+
+def test_where_vectors_are_shapes_alone_and_events_are_gone_a_graph_has_no_edges():
+    """As when a saved network is built again: graphs are not saved."""
+    with torch.device("meta"):
+        near, similarity = nearest(torch.empty(6, 3), 2)
+        by_content = item_graph(near, similarity)
+        by_events = item_graph(*cosine_neighbours(random_world().without_events(), 2, 0.0))
+    assert (len(by_content), len(by_events)) == (6, 30)
+    assert not len(by_content.neighbours)
+    assert not len(by_events.neighbours)
