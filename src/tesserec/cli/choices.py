@@ -1,8 +1,10 @@
 """Words of the command line as the specs they stand for."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from tesserec.content import Encoder
+from tesserec.content.encoder import Encoder, Modality
+from tesserec.content.learned.choose import learned_encoder
 from tesserec.core import Method
 from tesserec.core.errors import BadSpec
 from tesserec.core.registry import every, find
@@ -48,25 +50,30 @@ def method_of(name: str, settings: Sequence[str] | None) -> Method:
 
 
 def encoder_of(
-    modality: str, name: str | None, columns: str | None, settings: Sequence[str] | None
+    modality: Modality, name: str | None, columns: str | None, settings: Sequence[str] | None
 ) -> Encoder:
     """An encoder by its class name in any case, or by the model it reads; `--set` applied.
 
     Raises `BadSpec` for an encoder of another modality, or one there is not.
     """
+    changes = overrides(settings or [])
+    if columns is not None:
+        changes = {"columns": [one.strip() for one in columns.split(",") if one.strip()], **changes}
     kinds = {kind.__name__.lower(): kind for kind in every(Encoder)}
     fitting = [kind.__name__ for kind in kinds.values() if kind.modality == modality]
     name = name or ENCODERS[modality]
+    if name.lower() not in kinds and ("/" in name or Path(name).is_dir()):
+        return learned_encoder(modality, name).changed(changes)
     if name.lower() not in kinds:
-        raise BadSpec(f"There is no encoder {name!r}{nearest(name, fitting)}.")
+        raise BadSpec(
+            f"There is no encoder {name!r}{nearest(name, fitting)}.",
+            "A model is a folder, or OWNER/NAME on the hub.",
+        )
     kind = kinds[name.lower()]
     if kind.modality != modality:
         raise BadSpec(f"{kind.__name__} reads {kind.modality}, no {modality}.", f"{fitting} do.")
-    chosen: Encoder = kind()
-    if columns is not None:
-        named = tuple(one.strip() for one in columns.split(",") if one.strip())
-        chosen = chosen.changed({"columns": named})
-    return chosen.changed(overrides(settings or []))
+    chosen: Encoder = kind.from_dict(changes)
+    return chosen
 
 
 _WORDS = "|".join(SPLITS)

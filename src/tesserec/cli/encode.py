@@ -15,7 +15,7 @@ def encode(
     ],
     encoder: Annotated[
         str | None,
-        typer.Option(help="An encoder, a model folder, or a model's name on the hub."),
+        typer.Option(help="An encoder, a model's folder, or its name on the hub: OWNER/NAME."),
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Columns of text, or the column of paths: title,brand")

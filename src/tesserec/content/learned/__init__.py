@@ -1,0 +1,1 @@
+"""Encoders that were learned elsewhere: models in folders, or on the hub, through transformers."""
