@@ -24,8 +24,8 @@ def spaces(items: int, wider: int = 0, noise: float = 0.0, seed: int = 0) -> tup
     return old, 3 * (old @ turn + blur) + 1
 
 
-def aligned(old: Tensor, new: Tensor, count: int, how: str = "relative", ridge=1e-3) -> Aligner:
-    return Aligner.fit(old[:count], new[:count], how, ridge)
+def aligned(old: Tensor, new: Tensor, count: int, how: str = "relative", **more) -> Aligner:
+    return Aligner.fit(old[:count], new[:count], how, **more)
 
 
 @every_way
