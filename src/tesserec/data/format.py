@@ -17,7 +17,7 @@ Ids in files are the user's own. Only `dataset.json` and `items.parquet` are req
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,12 @@ def write(
     data: Dataset,
     folder: str | Path,
     more: Mapping[str, Any] | None = None,
-    extras: Mapping[str, pl.LazyFrame] | None = None,
+    extras: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> None:
     """Write a dataset, whole or not at all.
 
-    `more` goes into `dataset.json` (protocol, source); `extras` are further parquet files by
-    their path in the folder. Raises `BadRequest` rather than replace what is no dataset.
+    `more` goes into `dataset.json` (protocol, source); `extras` write further files,
+    by their path in the folder. Raises `BadRequest` rather than replace what is no dataset.
     """
     catalog = data.catalog
     with replacing_folder(Path(folder), manifest=False, mark="dataset.json") as aside:
@@ -61,10 +61,10 @@ def write(
         if len(data.interactions):
             frame = _named(data.interactions.frame, catalog, {"user": "users", "item": "items"})
             frame.write_parquet(aside / "interactions.parquet")
-        for path, extra in (extras or {}).items():
+        for path, write_extra in (extras or {}).items():
             place = aside / path
             place.parent.mkdir(exist_ok=True)
-            extra.sink_parquet(place)
+            write_extra(place)
         if data.folder is not None and data.folder.is_dir():
             _carry(data, data.folder, aside)
         write_json(aside / "dataset.json", {**_facts(data), **(more or {})})

@@ -14,11 +14,12 @@ from tesserec.data.intake import (
     Assembled,
     Columns,
     Findings,
+    Kept,
     OnError,
     Problem,
     assembled,
     checked,
-    media_frame,
+    kept_media,
 )
 from tesserec.data.sample import SAMPLE
 from tesserec.data.sources import source_of
@@ -86,21 +87,22 @@ def import_data(
     progress.say(f"Reading {path.name}")
     if is_dataset(path):
         kind, done = "dataset", Assembled(format.read(path), {}, Findings(on_error))
-        media = {one.stem: pl.scan_parquet(one) for one in path.glob("media/*.parquet")}
+        media = {one.stem: _whole(one) for one in path.glob("media/*.parquet")}
     else:
         found = source_of(path)
         raw = found.tables(path)
         kind = type(found).__name__
         done = assembled(raw, name_of(path), on_error, columns or Columns())
         items = done.data.catalog.items
-        media = {one.name: media_frame(one, items, done.found) for one in raw.media}
+        media = {one.name: kept_media(one, items, done.found) for one in raw.media}
     progress.say(f"Writing {out}")
     report = _report(path, out, kind, done, media)
     # Those of a dataset are brought along by whoever writes it.
-    extras = {} if kind == "dataset" else {f"media/{n}.parquet": one for n, one in media.items()}
+    brought = {} if kind == "dataset" else media
+    extras = {f"media/{name}.parquet": one.write for name, one in brought.items()}
     quarantined = done.found.quarantine()
     if quarantined is not None:
-        extras["quarantine.parquet"] = quarantined.lazy()
+        extras["quarantine.parquet"] = quarantined.write_parquet
     made = report.to_dict()
     kept = ("source", "kind", "columns", "media", "problems", "notes")
     format.write(done.data, out, {"imported": {name: made[name] for name in kept}}, extras)
@@ -127,11 +129,15 @@ def _check_places(source: Path, out: Path) -> None:
         raise BadData(f"{out} holds the source {source}.", "Write to another folder.")
 
 
+def _whole(media: Path) -> Kept:
+    frame = pl.scan_parquet(media)
+    return Kept(int(frame.select(pl.len()).collect().item()), frame.sink_parquet)
+
+
 def _report(
-    source: Path, out: Path, kind: str, done: Assembled, media: Mapping[str, pl.LazyFrame]
+    source: Path, out: Path, kind: str, done: Assembled, media: Mapping[str, Kept]
 ) -> ImportReport:
     data, catalog = done.data, done.data.catalog
-    counts = {name: int(frame.select(pl.len()).collect().item()) for name, frame in media.items()}
     return ImportReport(
         source=source.name,
         kind=kind,
@@ -144,7 +150,7 @@ def _report(
         kinds=tuple(data.interactions.kinds),
         vectors={name: table.shape[1] for name, table in catalog.items.vectors.items()},
         relations={name: one.frame.height for name, one in catalog.relations.items()},
-        media=counts,
+        media={name: one.count for name, one in media.items()},
         columns=done.columns,
         problems=tuple(done.found.problems),
         notes=tuple(done.found.notes),

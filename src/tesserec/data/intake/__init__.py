@@ -5,18 +5,20 @@
 
 from tesserec.data.intake.assemble import Assembled, assembled
 from tesserec.data.intake.columns import is_named, plain
-from tesserec.data.intake.media import media_frame
+from tesserec.data.intake.media import Kept, kept_media
 from tesserec.data.intake.options import Columns, OnError, checked
 from tesserec.data.intake.problems import Findings, Problem
-from tesserec.data.intake.raw import Knowledge, Links, Media, Raw, Vectors
+from tesserec.data.intake.raw import Knowledge, Links, Media, MediaFolder, Raw, Vectors
 
 __all__ = [
     "Assembled",
     "Columns",
     "Findings",
+    "Kept",
     "Knowledge",
     "Links",
     "Media",
+    "MediaFolder",
     "OnError",
     "Problem",
     "Raw",
@@ -24,6 +26,6 @@ __all__ = [
     "assembled",
     "checked",
     "is_named",
-    "media_frame",
+    "kept_media",
     "plain",
 ]

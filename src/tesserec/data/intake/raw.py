@@ -58,6 +58,14 @@ class Media:
 
 
 @dataclass(frozen=True)
+class MediaFolder:
+    """A folder of files that are called after their items, or named in a column of theirs."""
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Raw:
     """The tables of a source, unread, and what they are."""
 
@@ -67,5 +75,5 @@ class Raw:
     vectors: tuple[Vectors, ...] = ()
     links: tuple[Links, ...] = ()
     knowledge: Knowledge | None = None
-    media: tuple[Media, ...] = ()
+    media: tuple[Media | MediaFolder, ...] = ()
     notes: tuple[str, ...] = ()

@@ -9,10 +9,12 @@
     entities.*                what the triples speak of, where that is not items
     item_entity.*             which entity an item is (or a column `entity_id` of items.*)
     images.parquet  audio.parquet  videos.parquet   item id, and the bytes of a file
+    images/  audio/  videos/  files called after their items, or named in a column of items.*
 
 `*` is any kind of table. Whatever else lies there is left alone, and named in a note.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +24,7 @@ from tesserec.data.intake import (
     Knowledge,
     Links,
     Media,
+    MediaFolder,
     Raw,
     Vectors,
     is_named,
@@ -49,7 +52,6 @@ class TableFolder(Source):
         files = _named_files(path)
         opened = {name: open_table(files[name]) for name in _TABLES if name in files}
         links, strange = _graphs(path / "graphs")
-        media = tuple(_media(files[name], kind) for name, kind in _MEDIA.items() if name in files)
         return Raw(
             interactions=opened.get("interactions"),
             items=opened.get("items"),
@@ -57,7 +59,7 @@ class TableFolder(Source):
             vectors=tuple(features(path / "features")),
             links=links,
             knowledge=_knowledge(opened),
-            media=media,
+            media=tuple(_media(path, files)),
             notes=_left_alone(path, strange),
         )
 
@@ -129,7 +131,20 @@ def _called(table: Table, name: str) -> str:
     return found
 
 
-def _media(path: Path, name: str) -> Media:
+def _media(path: Path, files: dict[str, Path]) -> Iterator[Media | MediaFolder]:
+    for name, kind in _MEDIA.items():
+        folder = path / name
+        if name in files and folder.is_dir():
+            raise BadData(
+                f"{path.name} holds both {files[name].name} and {name}/.", "Keep one of them."
+            )
+        if name in files:
+            yield _media_table(files[name], kind)
+        elif folder.is_dir():
+            yield MediaFolder(kind, folder)
+
+
+def _media_table(path: Path, name: str) -> Media:
     """A parquet file with an item id and the bytes of one file a row."""
     schema = pl.scan_parquet(path).collect_schema() if kind_of(path) == ".parquet" else {}
     item = next((one for one in schema if is_named(one, "item")), None)
@@ -146,7 +161,7 @@ def _left_alone(path: Path, strange: list[str]) -> tuple[str, ...]:
     """What lies in the folder and is no part of a dataset."""
     left = list(strange)
     for one in sorted(path.iterdir()):
-        known = (*_TABLES, *_MEDIA) if is_table(one) else _FOLDERS
+        known = (*_TABLES, *_MEDIA) if is_table(one) else (*_FOLDERS, *_MEDIA)
         name = stem(one) if is_table(one) else one.name
         is_paper = one.is_file() and one.suffix.lower() in _PAPERS
         if name not in known and not is_paper and not one.name.startswith("."):
