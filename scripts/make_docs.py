@@ -24,6 +24,7 @@ REFERENCE = {
     "batches": ("Batches", "Batches"),
     "negatives": ("Negatives", "Negatives"),
     "encoders": ("Encoders", "Encoder"),
+    "fusions": ("Ways to fuse modalities", "Fusion"),
     "optimizers": ("Optimizers", "Optimizer"),
     "shapes": ("Shapes of the learning rate", "Shape"),
 }

@@ -94,9 +94,11 @@ def learned_from(data: Dataset) -> NDArray[np.bool_]:
     """Items that what is fitted may look at: [I].
 
     Those with events in the published training part; without one, those with events; without
-    any events, all.
+    any events, those that a column `split` of the items calls "train", or all.
     """
-    events = data.interactions.frame
+    events, features = data.interactions.frame, data.catalog.items.features
+    if not events.height and "split" in features.columns:
+        return (features["split"] == "train").fill_null(False).to_numpy().copy()
     if "split" in events.columns:
         events = events.filter(events["split"] == "train")
     if not events.height:

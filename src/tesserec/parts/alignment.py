@@ -27,9 +27,7 @@ class Score(NamedTuple):
     """How well vectors are translated. A high cosine does not promise that neighbours are right."""
 
     cosine: float  # of translated and new, both centred; mean over items
-    overlap: (
-        float  # share of the k nearest to the new vector that are among those to the translated
-    )
+    overlap: float  # of the k nearest to the new vector with those to the translated, a share
     recall: float  # share of items that are among the k nearest to their own translation
     cka: float  # linear CKA of old and new: how alike the spaces are, whatever the map
 

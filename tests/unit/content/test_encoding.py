@@ -102,6 +102,13 @@ def test_a_reduction_learns_from_training_items_alone(events, splits, learned):
     assert table.tolist() == (rows - rows[learned].mean(0)).tolist()
 
 
+def test_without_events_items_say_themselves_which_are_learned_from():
+    data = shop(["ab", "abcd", "abcdefghij"], split=["train", "test", "train"]).without_events()
+    table = encode(data, Spelled(centred=True)).vectors.table
+    rows = np.array([spelled(text) for text in ("ab", "abcd", "abcdefghij")], np.float32)
+    assert table.tolist() == (rows - rows[[0, 2]].mean(0)).tolist()
+
+
 def test_a_second_call_reads_only_what_is_new(tmp_path):
     options = Options(cache=tmp_path)
     assert encode(shop(["mug", "hose"]), Spelled(), options).looked_at == 2
