@@ -16,6 +16,7 @@ LONG = (  # only when named
     "large",
     "importing",
     "contents",
+    "encoding",
     "neighbours",
 )
 
