@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 FOLDER = Path(__file__).parent.parent / "examples" / "clothes"
-EACH = 10  # photographs of each kind
-PEOPLE = 60
+EACH = 20  # photographs of each kind
+PEOPLE = 120
 BOUGHT = 8  # by each
 TRUE_TO_TASTE = 0.85
 START = 1_700_000_000
@@ -54,7 +54,7 @@ def _purchases(kinds: dict[str, list[str]]) -> pl.DataFrame:
             if item not in owned:
                 owned.add(item)
                 hour = int(draw.integers(0, 24 * 90))
-                rows.append((f"c{person:02d}", item, START + 3600 * hour))
+                rows.append((f"c{person:03d}", item, START + 3600 * hour))
     frame = pl.DataFrame(rows, schema=["customer", "item", "timestamp"], orient="row")
     return frame.sort("timestamp", "customer", "item")
 

@@ -23,7 +23,6 @@ REFERENCE = {
     "objectives": ("Objectives", "Objective"),
     "batches": ("Batches", "Batches"),
     "negatives": ("Negatives", "Negatives"),
-    "encoders": ("Encoders", "Encoder"),
     "fusions": ("Ways to fuse modalities", "Fusion"),
     "optimizers": ("Optimizers", "Optimizer"),
     "shapes": ("Shapes of the learning rate", "Shape"),
@@ -37,6 +36,7 @@ def main(check: bool) -> int:
     }
     pages["methods/index.md"] = methods_index()
     pages["reference/parts.md"] = parts_page()
+    pages["reference/encoders.md"] = encoders_page()
     pages["reference/schedule.md"] = schedule_page()
     stale = [name for name, text in pages.items() if _differs(DOCS / name, text)]
     for name in [] if check else stale:
@@ -59,9 +59,9 @@ def method_page(entry: dict[str, Any]) -> str:
     notes = DOCS / "methods" / "notes" / f"{name.lower()}.md"
     if notes.is_file():
         parts.append(notes.read_text(encoding="utf-8").strip())
-    figures = DOCS / "methods" / "figures" / f"{name.lower()}.json"
-    if figures.is_file():
-        parts += ["## Claims of the paper, in our hands", *_claims(json.loads(figures.read_text()))]
+    claims = _measured(name)
+    if claims:
+        parts += ["## Claims of the paper, in our hands", *claims]
     return "\n\n".join(parts) + "\n"
 
 
@@ -101,6 +101,36 @@ def parts_page() -> str:
             if kind.model_fields:
                 parts.append(_table(fields(kind)))
     return "\n\n".join(parts) + "\n"
+
+
+def encoders_page() -> str:
+    """Every encoder by modality: what it is, its fields, and what was measured."""
+    parts = [HEAD, "# Encoders", "What `tesserec encode` and the `content` of a study can name."]
+    kinds = list(every(find("Encoder")))
+    for modality in ("text", "image", "audio", "video"):
+        parts.append(f"## {modality.capitalize()}")
+        for kind in (one for one in kinds if one.modality == modality):
+            told = inspect.cleandoc(sys.modules[kind.__module__].__doc__ or "")
+            parts += [f"### {kind.__name__}", told, inspect.cleandoc(kind.__doc__ or "")]
+            parts.append(_table(fields(kind)))
+            parts += _measured(kind.__name__)
+    parts += [
+        "## A new version of an encoder",
+        inspect.cleandoc(_alignment()),
+        *_measured("alignment"),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _alignment() -> str:
+    from tesserec.parts import alignment
+
+    return alignment.__doc__ or ""
+
+
+def _measured(name: str) -> list[str]:
+    figures = DOCS / "methods" / "figures" / f"{name.lower()}.json"
+    return _claims(json.loads(figures.read_text())) if figures.is_file() else []
 
 
 def schedule_page() -> str:

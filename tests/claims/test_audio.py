@@ -33,7 +33,7 @@ def test_the_nearest_recording_says_the_same_digit(digits: Dataset) -> None:
     check_claim(
         method="AudioStatistics",
         claim="the nearest recording says the same digit, from other speakers far above chance",
-        setting="spoken-digits-audio: takes 0-1 ask, takes 2-9 answer, cosine; PCA of all",
+        setting="spoken-digits-audio: takes 0-1 ask, takes 2-9 answer, cosine; PCA of takes 2-9",
         metric="share of nearest neighbours with the same digit",
         rows={
             "any speaker": lambda seed: agreement(digits, other_speakers=False),

@@ -70,7 +70,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "protocol": _protocol(there, rows),
         "study": (folder / "study.toml").read_text(encoding="utf-8"),
         "environment": json.dumps(_json(folder / "environment.json"), indent=2),
-        "neighbours": _json(folder / "neighbours.json"),
+        "neighbours": _json(folder / "neighbours.json") or [],
         "rows": [],
     }
     if found is not None:
