@@ -63,6 +63,20 @@ def test_what_a_column_says_counts_more_than_what_a_file_is_called(tmp_path: Pat
     assert sorted(rows) == [(1, b"two"), (2, b"one"), (3, b"three")]
 
 
+def test_of_a_named_file_and_one_called_after_the_item_the_named_one_stays(tmp_path: Path):
+    items = "item,photo\n1,z.jpg\n2,\n"
+    place = shop(tmp_path, {"images/1.jpg": b"called", "images/z.jpg": b"named"}, items)
+    rows, report = imported(place, "skip")
+    assert rows == [(1, b"named")]
+    assert [(one.reason, one.ids) for one in report.problems] == [("a second file", ("1.jpg",))]
+
+
+def test_an_id_without_suffix_comes_before_one_with_it(tmp_path: Path):
+    items = "item,title\nb,boot\nb.jpg,another\n"
+    rows, _ = imported(shop(tmp_path, {"images/b.jpg": b"boot"}, items))
+    assert rows == [("b", b"boot")]
+
+
 def test_sounds_and_clips_have_folders_of_their_own(tmp_path: Path):
     place = shop(tmp_path, {"audio/1.wav": b"song", "videos/3.mp4": b"clip"})
     assert imported(place, kind="audio")[0] == [(1, b"song")]
