@@ -50,7 +50,7 @@ def test_photographs_find_clothes_of_their_kind(clothes: Dataset) -> None:
         method="ImageStatistics",
         claim="the ten nearest photographs name one of ten kinds of clothes, most often rightly",
         setting=f"clothing-images-cc0, published split, {NEIGHBOURS} neighbours by cosine; PCA of "
-        "all pictures, without their kinds",
+        "the training pictures",
         metric="accuracy",
         rows={
             "test": lambda seed: accuracy(clothes, "test"),

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 import tesserec as tr
+from tesserec.content import TfidfSVD, text_columns
+from tesserec.content.audio import AudioStatistics
+from tesserec.content.folder import encode_folder
+from tesserec.content.image import ImageStatistics
 from tesserec.core import Dataset
 from tesserec.core.errors import BadData
 from tesserec.data import format
@@ -137,3 +142,41 @@ def test_vectors_lie_beside_their_items():
     alike = (table[items[together]] * table[items[together + 1]]).sum(1).mean()
     strange = (table[items[together]] * table[items[together + 1].flip(0)]).sum(1).mean()
     assert alike > 2 * strange
+
+
+def titled(folder: Path) -> bool:
+    """Whether the items have a column of text that is taken where nobody names one."""
+    items = folder / "items.parquet"
+    if not items.is_file() or folder.name in REFUSED:
+        return False
+    return bool(text_columns(pl.read_parquet(items, n_rows=1)))
+
+
+WITH_MEDIA = [
+    f for f in FOLDERS if (f / "images.parquet").is_file() or (f / "audio.parquet").is_file()
+]
+
+
+@pytest.mark.parametrize("folder", [one for one in FOLDERS if titled(one)], ids=named)
+def test_texts_of_a_real_set_are_encoded(folder: Path, tmp_path: Path):
+    import_data(folder, tmp_path / "data")
+    done = encode_folder(tmp_path / "data", TfidfSVD())
+    items = format.read(tmp_path / "data").catalog.items
+    told = items.features[text_columns(items.features)[0]].fill_null("").str.strip_chars() != ""
+    assert items.present("text").tolist() == told.to_list()
+    assert done.facts["present"] == told.sum() > 0.5 * len(items)
+    lengths = items.vectors["text"].norm(dim=1)
+    is_unit = (lengths - 1).abs() < 1e-4
+    assert (is_unit | (lengths == 0)).all()  # zero: nothing that training items have
+    assert is_unit[items.present("text")].float().mean() > 0.9
+
+
+@pytest.mark.parametrize("folder", WITH_MEDIA, ids=named)
+def test_pictures_and_sounds_of_a_real_set_are_encoded(folder: Path, tmp_path: Path):
+    import_data(folder, tmp_path / "data")
+    encoder = ImageStatistics() if (folder / "images.parquet").is_file() else AudioStatistics()
+    done = encode_folder(tmp_path / "data", encoder)
+    assert done.facts["failed"] == {}
+    assert done.facts["present"] == done.facts["items"]
+    table = format.read(tmp_path / "data").catalog.items.vectors[encoder.modality]
+    torch.testing.assert_close(table.norm(dim=1), torch.ones(len(table)))

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from tesserec.content.encoder import Encoder, Vectors, learned_from
@@ -16,6 +17,7 @@ from tesserec.core import Dataset
 from tesserec.core.errors import NoContent
 
 Count = Annotated[int, Field(ge=1)]
+ROUNDING = 1e-6  # lengths below which a text, of length one, has left nothing in its components
 BLOCK = 20_000  # texts whose terms are counted together
 
 
@@ -34,8 +36,6 @@ class TfidfSVD(Encoder):
     def encode(self, data: Dataset) -> Vectors:
         # Imported here: scikit-learn takes a second that only this function needs.
         from sklearn.decomposition import TruncatedSVD
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import Normalizer
 
         found = texts(data.catalog.items.features, self.columns)
         columns = ", ".join(self.columns) or "the items"
@@ -48,12 +48,11 @@ class TfidfSVD(Encoder):
         dim = min(self.dim, counts.shape[1] - 1, counts.shape[0] - 1)
         if dim < 1:
             raise NoContent(f"The texts of {columns} hold too few words.")
-        reduce = make_pipeline(TruncatedSVD(dim, random_state=self.seed), Normalizer(copy=False))
-        reduce.fit(counts)
+        reduce = TruncatedSVD(dim, random_state=self.seed).fit(counts)
         vectors = np.zeros((len(found), self.dim), np.float32)
         for first in range(0, len(found), BLOCK):
             block = slice(first, first + BLOCK)
-            vectors[block, :dim] = reduce.transform(terms.transform(found[block]))
+            vectors[block, :dim] = _unit(reduce.transform(terms.transform(found[block])))
         mask = torch.tensor([bool(text) for text in found], dtype=torch.bool)
         return Vectors(torch.from_numpy(vectors), mask)
 
@@ -66,3 +65,9 @@ class TfidfSVD(Encoder):
         if self.letters is not None:
             kinds.append(TfidfVectorizer(analyzer="char_wb", ngram_range=self.letters, **shared))
         return make_union(*kinds)
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of length one; what all components but for rounding miss is nothing."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.where(lengths > ROUNDING, rows / np.maximum(lengths, ROUNDING), 0)
