@@ -23,7 +23,7 @@ from benchmarks.harness import Options, Peer, Result, Sides, Skipped, against, i
 from benchmarks.machine import Limits
 
 PEER = "sentence-transformers"
-COUNT = 300  # texts of a kind
+COUNT = 300
 TOKEN = 2 * 6 * (4 * 384**2 + 2 * 384 * 1536)  # operations of six layers
 CASES = {
     "apps": ("frappe", "items", ("title", "short_description", "description")),

@@ -17,6 +17,7 @@ SETTING = (
     "amazon-baby-mmrec, published split, seen = exclude_train, derived 128-d image and text "
     "vectors, early stopping on validation recall@20"
 )
+MASKING = "with the derived vectors, masking alone is as good as both, within the spread of seeds"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,7 @@ def test_bm3_beats_lightgcn_and_matrix_factorisation(baby: Split) -> None:
     )
 
 
+@pytest.mark.xfail(strict=True, reason=MASKING)
 def test_each_content_term_helps(baby: Split) -> None:
     check_claim(
         method="BM3",

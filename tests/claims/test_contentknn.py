@@ -102,7 +102,13 @@ def test_a_sentence_encoder_finds_better_neighbours_than_tfidf(splits: dict[str,
     )
 
 
-@pytest.mark.parametrize("group", ["all", "new items"])
+CROWDED = "new items, which MiniLM places far out, take the places of items that were bought"
+
+
+@pytest.mark.parametrize(
+    "group",
+    [pytest.param("all", marks=pytest.mark.xfail(strict=True, reason=CROWDED)), "new items"],
+)
 def test_bm3_with_a_sentence_encoder_beside_tfidf(splits: dict[str, Split], group: str) -> None:
     one = splits["TF-IDF + SVD"]
     if one.train.name != "online-retail":
