@@ -126,7 +126,7 @@ class _Reading:
             if piece is None:
                 self._problem(row, reason)
                 continue
-            digest = hashlib.sha256(piece.encode() if isinstance(piece, str) else piece).digest()
+            digest = digest_of(piece)
             self.content.update(row.to_bytes(8, "little") + digest)
             digests[row] = digest
             if digest not in self.store:
@@ -169,6 +169,20 @@ class _Reading:
                 "Mend it, or leave such items without vectors with --on-error skip.",
             )
         self.problems.append((item, reason))
+
+
+def digest_of(piece: Piece) -> bytes:
+    """SHA-256 of a piece."""
+    return hashlib.sha256(piece.encode() if isinstance(piece, str) else piece).digest()
+
+
+def content_digest(found: Iterable[Found]) -> str:
+    """A digest of all pieces and the items they belong to."""
+    whole = hashlib.sha256()
+    for row, piece, _ in found:
+        if piece is not None:
+            whole.update(row.to_bytes(8, "little") + digest_of(piece))
+    return whole.hexdigest()[:16]
 
 
 def reasons(problems: Iterable[tuple[Any, str]]) -> dict[str, int]:

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 
 from tesserec.content.encoder import Encoder, PieceEncoder, Rows, learned_from
-from tesserec.content.encoding import Options, Outcome, encode, reasons
-from tesserec.content.pieces import text_columns
+from tesserec.content.encoding import Options, Outcome, content_digest, encode, reasons
+from tesserec.content.pieces import pieces, text_columns
 from tesserec.core import Dataset
 from tesserec.core.errors import BadData
 from tesserec.core.files import replacing, write_json
@@ -100,7 +100,8 @@ def _written(
     options.progress.finish()
     count, width = vectors.table.shape
     table((count, width), None)[:] = vectors.table.numpy()
-    return Outcome(vectors, "")
+    columns = getattr(encoder, "columns", ())
+    return Outcome(vectors, content_digest(pieces(data, encoder.modality, columns).found))
 
 
 def _facts(data: Dataset, encoder: Encoder, outcome: Outcome, seconds: float) -> dict[str, Any]:

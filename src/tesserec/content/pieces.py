@@ -12,6 +12,7 @@ from tesserec.core import Dataset
 from tesserec.core.errors import BadRequest, NoContent
 
 LARGEST = 256 << 20  # bytes of one file that is fetched
+BUFFER = 1 << 20  # bytes of a parquet file that are read together, not whole groups of rows
 PATIENCE = 30  # seconds until a server counts as silent
 TEXTS = ("title", "name", "description", "text", "summary")
 
@@ -97,7 +98,7 @@ def _of_parquet(data: Dataset, path: Path) -> Pieces:
     count = parquet.read_metadata(path).num_rows
 
     def read() -> Iterator[Found]:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, buffer_size=BUFFER) as file:
             for block in file.iter_batches(64, columns=["item", "bytes"]):
                 ids = pl.Series(block.column(0).to_pylist(), strict=False)
                 rows = data.catalog.items.rows(ids).tolist()

@@ -1,6 +1,8 @@
 """Pieces stream through an encoder: every item gets its own vector, equal pieces are read once."""
 
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import polars as pl
@@ -171,6 +173,32 @@ def test_a_column_names_files_in_the_folder_and_nowhere_else(folder):
     assert "No such file" in reasons[1]
     assert "outside of the data folder" in reasons[3]
     assert "--allow-download" in reasons[4]
+
+
+class Pictures(BaseHTTPRequestHandler):
+    """Gives /good and nothing else."""
+
+    def do_GET(self):
+        found = self.path == "/good"
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(b"fetched" if found else b"")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_addresses_on_the_web_are_fetched_where_that_is_allowed(folder):
+    with HTTPServer(("127.0.0.1", 0), Pictures) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        data = replace(shop([""] * 2, path=[f"{place}/good", f"{place}/gone"]), folder=folder)
+        outcome = encode(data, Bytes(columns=("path",)), Options(download=True))
+        server.shutdown()
+    assert outcome.vectors.table[0].tolist() == spelled("fetched")
+    ((item, reason),) = outcome.problems
+    assert item == 1
+    assert "404" in reason
 
 
 def test_no_media_at_all_says_where_they_belong(folder):

@@ -118,6 +118,20 @@ def test_tfidf_learns_from_training_items_and_marks_who_has_no_text(folder):
     assert items.vectors["text"][:4].norm(dim=1).tolist() == pytest.approx([1] * 4, abs=1e-5)
 
 
+def test_the_text_of_an_item_that_is_held_out_leaves_no_trace_in_the_others(folder):
+    events = [("u", item) for item in range(5)]
+    tables = []
+    for last in ("green mug", "zebra zebra red"):
+        titles = ["red mug", "red pot", "blue mug", "blue pot", last]
+        write(shop(titles, events, ["train"] * 4 + ["test"]), folder)
+        facts = encode_folder(folder, TfidfSVD(least=1, dim=3)).facts
+        tables.append((tr.read(folder).catalog.items.vectors["text"].clone(), facts["content"]))
+    (one, content), (other, changed) = tables
+    assert (one[:4] == other[:4]).all()
+    assert (one[4] != other[4]).any()
+    assert content != changed
+
+
 ENCODE = """
 import sys
 from pathlib import Path
