@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from tesserec.core import Entities
-from tesserec.data.intake.mediafiles import owned_files, write_files
+from tesserec.data.intake.mediafiles import GROUP, owned_files, write_files
 from tesserec.data.intake.problems import Findings
 from tesserec.data.intake.raw import Media, MediaFolder
 
@@ -32,7 +32,8 @@ def kept_media(media: Media | MediaFolder, items: Entities, found: Findings) -> 
     if not kept.all():
         rows = kept.arg_true().implode()
         frame = frame.with_row_index("place").filter(pl.col("place").is_in(rows))
-    return Kept(int(kept.sum()), frame.select("item", "bytes").sink_parquet)
+    frame = frame.select("item", "bytes")
+    return Kept(int(kept.sum()), lambda out: frame.sink_parquet(out, row_group_size=GROUP))
 
 
 def _of_folder(folder: Path, items: Entities, found: Findings) -> Kept:
