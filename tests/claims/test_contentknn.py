@@ -107,7 +107,10 @@ CROWDED = "new items, which MiniLM places far out, take the places of items that
 
 @pytest.mark.parametrize(
     "group",
-    [pytest.param("all", marks=pytest.mark.xfail(strict=True, reason=CROWDED)), "new items"],
+    [
+        pytest.param("all", marks=pytest.mark.xfail(strict=True, reason=CROWDED)),
+        pytest.param("new items", id="new"),
+    ],
 )
 def test_bm3_with_a_sentence_encoder_beside_tfidf(splits: dict[str, Split], group: str) -> None:
     one = splits["TF-IDF + SVD"]
