@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _PLACES = {
     "tesserec.content": ("encoded",),
+    "tesserec.content.folder": ("encode_folder",),
     "tesserec.core": (
         "Dataset",
         "Holdout",

@@ -21,7 +21,7 @@ from tesserec.content.encoding import Options, Outcome, content_digest, encode, 
 from tesserec.content.pieces import pieces, text_columns
 from tesserec.core import Dataset
 from tesserec.core.errors import BadData
-from tesserec.core.files import replacing, write_json
+from tesserec.core.files import read_json, replacing, write_json
 from tesserec.data import format
 from tesserec.data.importing import is_dataset
 
@@ -85,6 +85,12 @@ def encode_folder(
     return Encoded(folder, name, facts, outcome.problems)
 
 
+def facts_of(folder: Path, name: str) -> dict[str, Any] | None:
+    """How the vectors of this name were made; None where nobody wrote it down."""
+    path = folder / "vectors" / f"items.{name}.json"
+    return dict(read_json(path)) if path.is_file() else None
+
+
 def _written(
     data: Dataset, encoder: Encoder, options: Options, path: Path, precision: Precision
 ) -> Outcome:
@@ -107,6 +113,7 @@ def _written(
 def _facts(data: Dataset, encoder: Encoder, outcome: Outcome, seconds: float) -> dict[str, Any]:
     mask = outcome.vectors.mask
     return {
+        "modality": encoder.modality,
         "encoder": encoder.to_dict(),
         "version": encoder.version,
         "tesserec": version("tesserec"),

@@ -1,7 +1,7 @@
 """Where the pieces of items come from: columns of texts, media of a data folder, files by path."""
 
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,25 +33,30 @@ class Pieces(NamedTuple):
 
 
 def pieces(
-    data: Dataset, modality: Modality, columns: tuple[str, ...], download: bool = False
+    data: Dataset,
+    modality: Modality,
+    columns: tuple[str, ...],
+    download: bool = False,
+    only: Collection[int] | None = None,
 ) -> Pieces:
-    """The pieces of all items. Items that have none are left out.
+    """The pieces of all items, or of the rows in `only`. Items that have none are left out.
 
     Media lie in `media/` of the data folder (a parquet file of bytes, or files called after
     their items); a column names files in the data folder, or, with `download`, on the web.
     Raises `NoContent` when there are none.
     """
+    wanted = range(len(data.catalog.items)) if only is None else sorted(only)
     if modality == "text":
-        return _of_texts(data, columns)
+        return _of_texts(data, columns, wanted)
     if len(columns) > 1:
         raise BadRequest("Files are named by one column.", "Give --columns one name.")
     if columns:
-        return _by_path(data, modality, columns[0], download)
+        return _by_path(data, modality, columns[0], download, wanted)
     folder = data.folder / "media" if data.folder else None
     if folder is not None and (folder / f"{modality}.parquet").is_file():
-        return _of_parquet(data, folder / f"{modality}.parquet")
+        return _of_parquet(data, folder / f"{modality}.parquet", wanted)
     if folder is not None and (folder / modality).is_dir():
-        return _of_files(data, folder / modality)
+        return _of_files(data, folder / modality, wanted)
     raise NoContent(
         f"{data.name} has no {modality} files: neither media/{modality}.parquet nor "
         f"media/{modality}/ lies in {data.folder or 'its folder'}.",
@@ -87,30 +92,32 @@ def _as_text(column: pl.Series) -> pl.Series:
     return column.cast(pl.String)
 
 
-def _of_texts(data: Dataset, columns: tuple[str, ...]) -> Pieces:
+def _of_texts(data: Dataset, columns: tuple[str, ...], wanted: Collection[int]) -> Pieces:
     found = texts(data.catalog.items.features, columns)
-    return Pieces(len(found), (Found(row, text) for row, text in enumerate(found) if text))
+    return Pieces(len(wanted), (Found(row, found[row]) for row in wanted if found[row]))
 
 
-def _of_parquet(data: Dataset, path: Path) -> Pieces:
+def _of_parquet(data: Dataset, path: Path, wanted: Collection[int]) -> Pieces:
     from pyarrow import parquet
 
-    count = parquet.read_metadata(path).num_rows
+    count = min(parquet.read_metadata(path).num_rows, len(wanted))
 
     def read() -> Iterator[Found]:
         with parquet.ParquetFile(path, buffer_size=BUFFER) as file:
             for group in range(file.num_row_groups):  # whoever wrote it put few rows into each
-                table = file.read_row_group(group, ["item", "bytes"])
-                ids = pl.Series(table["item"].to_pylist(), strict=False)
-                rows = data.catalog.items.rows(ids).tolist()
-                for row, content in zip(rows, table["bytes"], strict=True):
-                    if row >= 0 and content.is_valid:
+                ids = file.read_row_group(group, ["item"])["item"].to_pylist()
+                rows = data.catalog.items.rows(pl.Series(ids, strict=False)).tolist()
+                if not any(row in wanted for row in rows):
+                    continue
+                contents = file.read_row_group(group, ["bytes"])["bytes"]
+                for row, content in zip(rows, contents, strict=True):
+                    if row in wanted and content.is_valid:
                         yield Found(row, content.as_py())
 
     return Pieces(count, read())
 
 
-def _of_files(data: Dataset, folder: Path) -> Pieces:
+def _of_files(data: Dataset, folder: Path, wanted: Collection[int]) -> Pieces:
     """Files called after the id of their item."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     names = [path.relative_to(folder).as_posix() for path in files]
@@ -128,10 +135,13 @@ def _of_files(data: Dataset, folder: Path) -> Pieces:
             f"(first item: {items.ids[:1].to_list()}).",
             "Call them after the ids, as 17.jpg, or name a column of paths with --columns.",
         )
-    return Pieces(len(known), (_opened(row, path) for row, path in known.items()))
+    chosen = {row: path for row, path in known.items() if row in wanted}
+    return Pieces(len(chosen), (_opened(row, path) for row, path in chosen.items()))
 
 
-def _by_path(data: Dataset, modality: Modality, column: str, download: bool) -> Pieces:
+def _by_path(
+    data: Dataset, modality: Modality, column: str, download: bool, wanted: Collection[int]
+) -> Pieces:
     features = data.catalog.items.features
     if column not in features.columns:
         there = ", ".join(n for n, t in features.schema.items() if t == pl.String)
@@ -144,7 +154,8 @@ def _by_path(data: Dataset, modality: Modality, column: str, download: bool) -> 
     root = data.folder.resolve()
 
     def read() -> Iterator[Found]:
-        for row, name in enumerate(named):
+        for row in wanted:
+            name = named[row]
             if not name:
                 continue
             if name.lower().startswith(("http://", "https://")):
@@ -156,7 +167,7 @@ def _by_path(data: Dataset, modality: Modality, column: str, download: bool) -> 
             else:
                 yield _opened(row, path)
 
-    return Pieces(sum(map(bool, named)), read())
+    return Pieces(sum(bool(named[row]) for row in wanted), read())
 
 
 _WEB = "a web address, and --allow-download was not given"

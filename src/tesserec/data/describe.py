@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tesserec.core import Dataset, Entities
 from tesserec.data.doubts import doubts
+from tesserec.data.intake.mediafiles import owned_files
 
 _QUANTILES = {"least": 0.0, "quarter": 0.25, "median": 0.5, "three quarters": 0.75, "most": 1.0}
 _PARTS = ("train", "valid", "test")
@@ -196,8 +197,13 @@ def missing_vectors(entities: Entities) -> dict[str, float]:
 
 
 def _missing_media(folder: Path | None, items: Entities) -> dict[str, float]:
-    paths = [] if folder is None else sorted(folder.glob("media/*.parquet"))
-    counts = {one.stem: pl.scan_parquet(one).select(pl.len()).collect().item() for one in paths}
+    """The share of items without a file in `media/NAME.parquet`, or in the folder `media/NAME`."""
+    counts = {}
+    for path in sorted(folder.glob("media/*")) if folder is not None else ():
+        if path.suffix == ".parquet":
+            counts[path.stem] = pl.scan_parquet(path).select(pl.len()).collect().item()
+        elif path.is_dir():
+            counts[path.name] = owned_files(path, items)["item"].drop_nulls().n_unique()
     return {f"items.{name} media": 1 - count / max(1, len(items)) for name, count in counts.items()}
 
 

@@ -4,14 +4,18 @@ import base64
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tesserec.content import text_columns
+from tesserec.content import Undecodable, text_columns
+from tesserec.content.encoder import Piece
+from tesserec.content.folder import facts_of
+from tesserec.content.pictures import thumbnail
+from tesserec.content.pieces import pieces
 from tesserec.core import Dataset
 from tesserec.core.data import BLOCK
+from tesserec.core.errors import MissingExtra, NoContent
 
 ASKED = 8  # items whose neighbours are shown
 SHOWN = 7  # neighbours of each
@@ -31,7 +35,7 @@ def _of_table(data: Dataset, name: str) -> dict[str, Any] | None:
     asked = _asked(present, data.popularity)
     near, likeness = _nearest(items.vectors[name], present, asked)
     shown = torch.unique(torch.cat([asked, near.flatten()]))
-    faces = dict(zip(shown.tolist(), _faces(data, shown), strict=True))
+    faces = dict(zip(shown.tolist(), _faces(data, shown, name), strict=True))
     rows = [
         [
             {**faces[first], "likeness": None},
@@ -68,19 +72,18 @@ def _nearest(table: Tensor, present: Tensor, asked: Tensor) -> tuple[Tensor, Ten
     return near, values
 
 
-def _faces(data: Dataset, rows: Tensor) -> list[dict[str, str]]:
+def _faces(data: Dataset, rows: Tensor, name: str) -> list[dict[str, str]]:
     """Title and picture of items."""
     items = data.catalog.items
-    names = items.names(rows)
-    titles = [str(name) for name in names]
+    titles = [str(one) for one in items.names(rows)]
     columns = text_columns(items.features)
     if columns:
         given = items.features[columns[0]].gather(rows.numpy()).to_list()
-        titles = [_short(one or name) for one, name in zip(given, titles, strict=True)]
-    pictures = _pictures(data, names)
+        titles = [_short(one or own) for one, own in zip(given, titles, strict=True)]
+    pictures = _pictures(data, rows.tolist(), name)
     return [
-        {"title": title, "picture": pictures.get(name, "")}
-        for title, name in zip(titles, names, strict=True)
+        {"title": title, "picture": pictures.get(row, "")}
+        for title, row in zip(titles, rows.tolist(), strict=True)
     ]
 
 
@@ -88,23 +91,23 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 
-def _pictures(data: Dataset, names: list[Any]) -> dict[Any, str]:
+def _pictures(data: Dataset, rows: list[int], name: str) -> dict[int, str]:
     """Thumbnails as data addresses, for the items that have a picture that can be read."""
-    path = data.folder / "media" / "image.parquet" if data.folder else None
-    if path is None or not path.is_file():
-        return {}
-    from tesserec.content.encoder import Undecodable
-    from tesserec.content.pictures import thumbnail
-    from tesserec.core.errors import MissingExtra
-
-    wanted = pl.scan_parquet(path).filter(pl.col("item").is_in(names)).collect()
+    facts = facts_of(data.folder, name) if data.folder else None
+    columns = facts["encoder"].get("columns", ()) if facts and facts["modality"] == "image" else ()
     found = {}
-    for name, piece in wanted.select("item", "bytes").iter_rows():
-        try:
-            small = base64.b64encode(thumbnail(piece)).decode()
-            found[name] = f"data:image/webp;base64,{small}"
-        except Undecodable:
-            continue
-        except MissingExtra:
-            return {}
+    try:
+        for row, piece, _ in pieces(data, "image", tuple(columns), only=rows).found:
+            small = _thumbnail(piece) if piece is not None else None
+            if small is not None:
+                found[row] = f"data:image/webp;base64,{base64.b64encode(small).decode()}"
+    except (NoContent, MissingExtra):  # there are none, or nothing that reads them
+        return {}
     return found
+
+
+def _thumbnail(piece: Piece) -> bytes | None:
+    try:
+        return thumbnail(piece)
+    except Undecodable:
+        return None

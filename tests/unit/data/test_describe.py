@@ -96,6 +96,14 @@ def test_pictures_are_counted_in_the_folder(tmp_path):
     assert describe(data, NOW).missing == {"items.image media": 0.5}
 
 
+def test_files_called_after_items_are_counted_too(tmp_path):
+    data = replace(world([("u", 1), ("u", 2), ("u", 3), ("u", 4)]), folder=tmp_path)
+    (tmp_path / "media" / "audio").mkdir(parents=True)
+    for name in ("1.wav", "3.wav", "77.wav"):
+        (tmp_path / "media" / "audio" / name).write_bytes(b"x")
+    assert describe(data, NOW).missing == {"items.audio media": 0.5}
+
+
 def test_kinds_are_counted():
     found = describe(world([("u", 1), ("u", 2), ("u", 1)], kind=["view", "view", "buy"]), NOW)
     assert found.kinds == {"buy": 1, "view": 2}

@@ -1,9 +1,19 @@
 """Nearest neighbours as the report shows them."""
 
+import base64
+import io
+import shutil
 from dataclasses import replace
 
+import polars as pl
+import pytest
 import torch
+from PIL import Image
 
+import tesserec as tr
+from tesserec.content.folder import encode_folder
+from tesserec.content.image import ImageStatistics
+from tesserec.data.format import write
 from tesserec.experiment.neighbours import neighbours
 from tesserec.experiment.page import write_content_page
 from unit.content.test_encoding import shop
@@ -46,6 +56,40 @@ def test_without_titles_items_are_called_by_their_ids():
     items = replace(data.catalog.items, features=data.catalog.items.features.drop("title"))
     data = replace(data, catalog=replace(data.catalog, items=items))
     assert {row[0]["title"] for row in neighbours(data)[0]["rows"]} == {"0", "1"}
+
+
+@pytest.mark.parametrize("place", ["parquet", "files", "column"])
+def test_items_are_shown_with_their_pictures_wherever_these_lie(tmp_path, place):
+    red, blue = (painted(colour) for colour in ("red", "blue"))
+    data = shop(["a", "b", "c"], photo=["red.png", "blue.png", "broken.png"])
+    columns = ("photo",) if place == "column" else ()
+    (tmp_path / "media" / "image").mkdir(parents=True)
+    if place == "parquet":
+        frame = pl.DataFrame({"item": [0, 1, 2], "bytes": [red, blue, b"broken"]})
+        frame.write_parquet(tmp_path / "media" / "image.parquet")
+    for number, content in enumerate((red, blue, b"broken")):
+        name = (
+            data.catalog.items.features["photo"][number] if columns else f"media/image/{number}.png"
+        )
+        (tmp_path / name).write_bytes(content)
+    write(data, tmp_path / "data")
+    shutil.move(tmp_path / "media", tmp_path / "data" / "media")
+    for path in tmp_path.glob("*.png"):
+        shutil.move(path, tmp_path / "data")
+    encode_folder(tmp_path / "data", ImageStatistics(columns=columns, dim=2))
+    (table,) = neighbours(tr.read(tmp_path / "data"))
+    shown = {item["title"]: item["picture"] for row in table["rows"] for item in row}
+    assert shown.keys() == {"a", "b"}
+    for title, colour in (("a", (255, 0, 0)), ("b", (0, 0, 255))):
+        small = base64.b64decode(shown[title].partition(",")[2])
+        pixel = Image.open(io.BytesIO(small)).convert("RGB").getpixel((2, 2))
+        assert max(abs(one - other) for one, other in zip(pixel, colour, strict=True)) < 12
+
+
+def painted(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_titles_cannot_break_the_page(tmp_path):
