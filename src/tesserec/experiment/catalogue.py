@@ -49,8 +49,8 @@ def fields(kind: type[Spec]) -> list[dict[str, Any]]:
         {
             "name": name,
             "type": _type_name(field.annotation),
-            "default": plain(field.default),
-            "shown": shown(field.default),
+            "default": None if field.is_required() else plain(field.default),
+            "shown": "(to be given)" if field.is_required() else shown(field.default),
             "about": said.get(name, ""),
         }
         for name, field in kind.model_fields.items()

@@ -26,7 +26,7 @@ class LanguageModelEncoder(LearnedEncoder):
 
     prefix: str = ""  # an instruction before each text
     longest: Count | None = None  # tokens, the instruction's counted; None: what the model takes
-    unit_length: bool = False
+    unit_length: bool = False  # vectors of length one
     batch: int = 256  # texts that are tokenised together
     tokens: Count | None = None  # that are looked at together, padding counted; None: by device
 
