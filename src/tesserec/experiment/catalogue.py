@@ -45,16 +45,19 @@ def first_line(text: str | None) -> str:
 def fields(kind: type[Spec]) -> list[dict[str, Any]]:
     """Name, type, default and the comment beside each field."""
     said = comments(kind)
-    return [
-        {
-            "name": name,
-            "type": _type_name(field.annotation),
-            "default": None if field.is_required() else plain(field.default),
-            "shown": "(to be given)" if field.is_required() else shown(field.default),
-            "about": said.get(name, ""),
-        }
-        for name, field in kind.model_fields.items()
-    ]
+    found = []
+    for name, field in kind.model_fields.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        found.append(
+            {
+                "name": name,
+                "type": _type_name(field.annotation),
+                "default": plain(default),
+                "shown": "(to be given)" if field.is_required() else shown(default),
+                "about": said.get(name, ""),
+            }
+        )
+    return found
 
 
 def plain(value: Any) -> Any:
