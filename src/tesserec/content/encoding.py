@@ -69,7 +69,7 @@ def encode(data: Dataset, encoder: PieceEncoder, options: Options | None = None)
     be where `options.on_error` is "fail".
     """
     options = options or Options()
-    with _store(encoder, options.cache) as store:
+    with _store(encoder, options) as store:
         reading = _Reading(data, encoder, options, store)
         reading.read()
         vectors = _vectors(data, encoder, store, reading.place, options)
@@ -232,22 +232,25 @@ def _vectors(
 
 
 @contextmanager
-def _store(encoder: PieceEncoder, cache: Path | None) -> Iterator[RowStore]:
+def _store(encoder: PieceEncoder, options: Options) -> Iterator[RowStore]:
     """The store of this encoder's rows, or one that is thrown away."""
-    if cache is None:
+    if options.cache is None:
         folder = Path(tempfile.mkdtemp(prefix="tesserec-encode-"))
         try:
             yield RowStore(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     else:
-        folder = cache / f"{type(encoder).__name__}-{_key(encoder)}"
+        folder = options.cache / f"{type(encoder).__name__}-{_key(encoder, options.device)}"
         with locked(folder):
             yield RowStore(folder)
 
 
-def _key(encoder: PieceEncoder) -> str:
-    """A digest of everything a row depends on but its piece."""
+def _key(encoder: PieceEncoder, device: str) -> str:
+    """A digest of everything a row depends on but its piece; devices differ in precision."""
     fields = {n: v for n, v in encoder.to_dict().items() if n not in encoder.after_rows}
-    text = json.dumps([fields, encoder.version, encoder.weights()], sort_keys=True, default=str)
+    kind = device.partition(":")[0]
+    text = json.dumps(
+        [fields, encoder.version, encoder.weights(), kind], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -124,6 +124,8 @@ def test_a_field_that_changes_rows_changes_the_cache_and_others_do_not(tmp_path)
     encode(shop(["mug"]), Spelled(), options)
     assert encode(shop(["mug"]), Spelled(scale=2.0), options).looked_at == 1
     assert encode(shop(["mug"]), Spelled(centred=True), options).looked_at == 0
+    assert encode(shop(["mug"]), Spelled(), Options(cache=tmp_path, device="cuda")).looked_at == 1
+    assert encode(shop(["mug"]), Spelled(), Options(cache=tmp_path, device="cuda:1")).looked_at == 0
 
 
 def test_the_digest_of_the_content_changes_with_any_piece():
