@@ -1,6 +1,7 @@
 """`tesserec encode`, as a person types it, and what the vectors are good for afterwards."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +90,27 @@ def test_two_kinds_of_vectors_lie_side_by_side(tesserec, data: Path) -> None:
     vectors = tr.read("data").catalog.items.vectors
     assert sorted(vectors) == ["letters", "words"]
     assert np.load("data/vectors/items.letters.npy").dtype == np.float16
-    fitted = tesserec("fit data ContentKNN --out runs/knn --split last")
+    fitted = tesserec("fit data ContentKNN --out runs/knn --split last --vectors letters")
     assert fitted.code == 0, fitted.err
+    assert tr.Study.read(Path("runs/knn/study.toml")).vectors == ("letters",)
+
+
+def test_vectors_that_came_later_change_no_run_and_others_are_chosen(tesserec, data: Path) -> None:
+    words = "encode data --modality text --set least=1"
+    tesserec(f"{words} --name words --set dim=3")
+    tesserec("fit data ContentKNN --out runs/one --split last")
+    tesserec(f"{words} --name more --set dim=5")
+    said = tesserec("evaluate runs/one --metrics hit@2 --json")
+    assert said.code == 0, said.err
+    assert tr.Study.read(Path("runs/one/study.toml")).vectors == ("words",)
+    line = "run runs/one/study.toml --out runs/two --set metrics=['hit@2'] --set baselines=false"
+    again = tesserec(f"{line} --json")
+    assert again.code == 0, again.err
+    hits = [json.loads(Path(f"runs/{n}/metrics.json").read_text()) for n in ("one", "two")]
+    assert hits[0]["metrics"] == hits[1]["metrics"]
+    none = tesserec(f"{line.replace('two', 'three')} --set vectors=['smell']")
+    assert none.code == 1
+    assert "'smell'" in none.err
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def method_of(name: str, settings: Sequence[str] | None) -> Method:
     return method.changed(overrides(settings or []))
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """The names in a list with commas."""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
 def encoder_of(
     modality: Modality, name: str | None, columns: str | None, settings: Sequence[str] | None
 ) -> Encoder:
@@ -58,7 +63,7 @@ def encoder_of(
     """
     changes = overrides(settings or [])
     if columns is not None:
-        changes = {"columns": [one.strip() for one in columns.split(",") if one.strip()], **changes}
+        changes = {"columns": names_in(columns), **changes}
     kinds = {kind.__name__.lower(): kind for kind in every(Encoder)}
     fitting = [kind.__name__ for kind in kinds.values() if kind.modality == modality]
     name = name or ENCODERS[modality]

@@ -28,6 +28,9 @@ def fit(
         Literal["exclude", "exclude_train", "allow"] | None,
         typer.Option(help="What happens to items of the history."),
     ] = None,
+    vectors: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Which item vectors; all where nobody says.")
+    ] = None,
     set: Settings = None,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and draws.")] = 0,
     seeds: Annotated[int | None, typer.Option(help="Fit with seeds 0..N-1.", min=1)] = None,
@@ -50,7 +53,7 @@ def fit(
     debug: Debug = False,
 ) -> None:
     """Learn a method and save the model; the test part stays closed."""
-    from tesserec.cli.choices import method_of, splitter_of
+    from tesserec.cli.choices import method_of, names_in, splitter_of
     from tesserec.experiment.page import write_page
     from tesserec.experiment.preparing import prepare
     from tesserec.experiment.running import Options, fit_seeds
@@ -66,6 +69,7 @@ def fit(
         data=data,
         method=method_of(method, set),
         split=splitter_of(split, requests, seen),
+        vectors=None if vectors is None else names_in(vectors),
         seeds=numbers,
     )
     prepared = prepare(study, console.progress)

@@ -25,7 +25,7 @@ def prepare(study: Study, progress: Progress | None = None, content: bool = True
     Raises `BadData` when the data are not those the study was made with.
     """
     progress = progress or Silent()
-    data = read(study.data)
+    data = _with_vectors(read(study.data), study.vectors)
     if study.fingerprint is not None and study.fingerprint != data.fingerprint:
         raise BadData(
             f"{study.data} has changed since this study: {data.fingerprint} instead of "
@@ -37,10 +37,27 @@ def prepare(study: Study, progress: Progress | None = None, content: bool = True
         splitter = default_split(data)
         progress.say(f"split: {type(splitter).__name__} (chosen from what the data have)")
     split = splitter.split(data)
-    study = study.changed({"split": splitter, "fingerprint": data.fingerprint})
+    there = tuple(sorted(data.catalog.items.vectors))
+    decided = {"split": splitter, "fingerprint": data.fingerprint, "vectors": there}
+    study = study.changed(decided)
     if content:
         study, split = _with_content(study, data, split, progress)
     return Prepared(study, data, split)
+
+
+def _with_vectors(data: Dataset, names: tuple[str, ...] | None) -> Dataset:
+    """The data with these item vectors alone: what was encoded since a study changes nothing."""
+    if names is None:
+        return data
+    items = data.catalog.items
+    missing = [name for name in names if name not in items.vectors]
+    if missing:
+        there = ", ".join(items.vectors) or "none"
+        raise BadData(f"{data.name} has no vectors {missing[0]!r}; there are: {there}.")
+    vectors = {name: items.vectors[name] for name in names}
+    masks = {name: mask for name, mask in items.masks.items() if name in names}
+    items = replace(items, vectors=vectors, masks=masks)
+    return replace(data, catalog=replace(data.catalog, items=items))
 
 
 def _with_content(
