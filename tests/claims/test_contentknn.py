@@ -3,6 +3,7 @@
 A sentence encoder (MiniLM, real weights) beside TF-IDF and SVD of the same titles.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def recall(split: Split, method: Method, group: str, seed: int) -> float:
     return _groups[key][group]
 
 
+def neighbours(splits: dict[str, Split], group: str) -> dict[str, Callable[[int], float]]:
+    """By content, once for each encoder, and beside them by co-occurrence, and popularity."""
+    one = splits["TF-IDF + SVD"]
+    rows = {
+        f"ContentKNN, {name}": lambda seed, split=split: recall(split, tr.ContentKNN(), group, seed)
+        for name, split in splits.items()
+    }
+    rows["ItemKNN"] = lambda seed: recall(one, tr.ItemKNN(), group, seed)
+    rows["Popular"] = lambda seed: recall(one, tr.Popular(), group, seed)
+    return rows
+
+
 def test_new_items_are_found_by_what_they_are_made_of(splits: dict[str, Split]) -> None:
     one = splits["TF-IDF + SVD"]
     check_claim(
@@ -62,16 +75,7 @@ def test_new_items_are_found_by_what_they_are_made_of(splits: dict[str, Split]) 
         claim=f"new items are found by content, and by no co-occurrence ({one.train.name})",
         setting=f"{one.train.name}, published split, items without training events",
         metric=METRIC,
-        rows={
-            **{
-                f"ContentKNN, {name}": lambda seed, split=split: recall(
-                    split, tr.ContentKNN(), "new items", seed
-                )
-                for name, split in splits.items()
-            },
-            "ItemKNN": lambda seed: recall(one, tr.ItemKNN(), "new items", seed),
-            "Popular": lambda seed: recall(one, tr.Popular(), "new items", seed),
-        },
+        rows=neighbours(splits, "new items"),
         holds=lambda mean: (
             min(mean["ContentKNN, MiniLM"], mean["ContentKNN, TF-IDF + SVD"])
             > 2 * max(mean["ItemKNN"], mean["Popular"])
@@ -87,16 +91,7 @@ def test_a_sentence_encoder_finds_better_neighbours_than_tfidf(splits: dict[str,
         claim=f"over all items, MiniLM's neighbours are better than TF-IDF's ({one.train.name})",
         setting=f"{one.train.name}, published split, all items",
         metric=METRIC,
-        rows={
-            **{
-                f"ContentKNN, {name}": lambda seed, split=split: recall(
-                    split, tr.ContentKNN(), "all", seed
-                )
-                for name, split in splits.items()
-            },
-            "ItemKNN": lambda seed: recall(one, tr.ItemKNN(), "all", seed),
-            "Popular": lambda seed: recall(one, tr.Popular(), "all", seed),
-        },
+        rows=neighbours(splits, "all"),
         holds=lambda mean: mean["ContentKNN, MiniLM"] > mean["ContentKNN, TF-IDF + SVD"],
         seeds=(0,),
     )
