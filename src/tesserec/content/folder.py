@@ -7,6 +7,7 @@ vectors/items.NAME.failed.parquet   item and reason of what could not be decoded
 .encoding/                    rows of encoders, so that only what is new is encoded again
 """
 
+import re
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from tesserec.content.encoder import Encoder, PieceEncoder, Rows, learned_from
 from tesserec.content.encoding import Options, Outcome, content_digest, encode, reasons
 from tesserec.content.pieces import pieces, text_columns
 from tesserec.core import Dataset
-from tesserec.core.errors import BadData
+from tesserec.core.errors import BadData, BadRequest
 from tesserec.core.files import read_json, replacing, write_json
 from tesserec.data import format
 from tesserec.data.importing import is_dataset
@@ -63,7 +64,8 @@ def encode_folder(
     """Encode the items of a data folder and write vectors, mask and facts beside them.
 
     Vectors of the same name are replaced; until the new ones are whole, the old ones stay.
-    Raises `BadData` for a folder that is not in the one format.
+    Raises `BadData` for a folder that is not in the one format, `BadRequest` for a name that is
+    no plain word.
     """
     if not is_dataset(folder):
         raise BadData(
@@ -75,11 +77,15 @@ def encode_folder(
     if encoder.modality == "text" and not getattr(encoder, "columns", True):
         encoder = encoder.changed({"columns": text_columns(data.catalog.items.features)[:1]})
     name = name or encoder.name
+    if not re.fullmatch(r"[\w-]+", name):
+        raise BadRequest(
+            f"Vectors cannot be called {name!r}.", "Use letters, digits, - and _ for --name."
+        )
     options = replace(options or Options(), cache=folder / CACHE)
     with replacing(folder / "vectors" / f"items.{name}.npy") as aside:
         outcome = _written(data, encoder, options, aside, precision)
         seconds = time.perf_counter() - began
-    facts = _facts(data, encoder, outcome, seconds)
+    facts = _facts(data, encoder, outcome, precision, seconds)
     _write_beside(folder, name, outcome, facts)
     format.add_vectors(folder, name)
     return Encoded(folder, name, facts, outcome.problems)
@@ -110,7 +116,9 @@ def _written(
     return Outcome(vectors, content_digest(pieces(data, encoder.modality, columns).found))
 
 
-def _facts(data: Dataset, encoder: Encoder, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def _facts(
+    data: Dataset, encoder: Encoder, outcome: Outcome, precision: Precision, seconds: float
+) -> dict[str, Any]:
     mask = outcome.vectors.mask
     return {
         "modality": encoder.modality,
@@ -118,7 +126,7 @@ def _facts(data: Dataset, encoder: Encoder, outcome: Outcome, seconds: float) ->
         "version": encoder.version,
         "tesserec": version("tesserec"),
         "width": outcome.vectors.table.shape[1],
-        "dtype": str(outcome.vectors.table.dtype).removeprefix("torch."),
+        "dtype": precision,
         "items": len(data.catalog.items),
         "ids": format.ids_digest(data.catalog.items.ids),
         "present": int(mask.sum()),

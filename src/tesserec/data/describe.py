@@ -201,7 +201,8 @@ def _missing_media(folder: Path | None, items: Entities) -> dict[str, float]:
     counts = {}
     for path in sorted(folder.glob("media/*")) if folder is not None else ():
         if path.suffix == ".parquet":
-            counts[path.stem] = pl.scan_parquet(path).select(pl.len()).collect().item()
+            held = pl.scan_parquet(path).filter(pl.col("item").is_in(items.ids.implode()))
+            counts[path.stem] = held.select(pl.len()).collect().item()
         elif path.is_dir():
             counts[path.name] = owned_files(path, items)["item"].drop_nulls().n_unique()
     return {f"items.{name} media": 1 - count / max(1, len(items)) for name, count in counts.items()}

@@ -14,7 +14,7 @@ import pytest
 import tesserec as tr
 from tesserec.content import TfidfSVD
 from tesserec.content.folder import encode_folder
-from tesserec.core.errors import BadData, DiskFull, NoContent
+from tesserec.core.errors import BadData, BadRequest, DiskFull, NoContent
 from tesserec.data.describe import describe
 from tesserec.data.format import write
 from toys.encoders import Spelled
@@ -57,6 +57,21 @@ def test_half_precision_is_written_as_such_and_close(folder):
     encode_folder(folder, Spelled(), precision="float16")
     assert np.load(folder / "vectors" / "items.text.npy").dtype == np.float16
     assert tr.read(folder).catalog.items.vectors["text"].tolist()[0] == spelled("mug")
+
+
+def test_the_facts_tell_the_precision_of_the_file_whatever_the_encoder(folder):
+    titles = ["red mug", "red pot", "blue mug", "blue pot"]
+    write(shop(titles, [("u", item) for item in range(4)]), folder)
+    for encoder in (Spelled(), TfidfSVD(least=1, dim=2)):
+        assert encode_folder(folder, encoder, precision="float16").facts["dtype"] == "float16"
+        assert np.load(folder / "vectors" / "items.text.npy").dtype == np.float16
+
+
+@pytest.mark.parametrize("name", ["../outside", "text.mask", "a b", "/tmp/x"])
+def test_a_name_that_is_no_plain_word_is_refused(folder, name):
+    with pytest.raises(BadRequest, match="cannot be called"):
+        encode_folder(folder, Spelled(), name=name)
+    assert not (folder / "vectors").exists()
 
 
 def test_vectors_of_another_name_stay(folder):

@@ -91,7 +91,8 @@ def test_what_is_missing_is_counted_by_column_and_by_vectors():
 def test_pictures_are_counted_in_the_folder(tmp_path):
     data = world([("u", 1), ("u", 2)])
     (tmp_path / "media").mkdir()
-    pl.DataFrame({"item": [1], "bytes": [b"x"]}).write_parquet(tmp_path / "media" / "image.parquet")
+    frame = pl.DataFrame({"item": [1, 77, 78], "bytes": [b"x"] * 3})  # two are of other items
+    frame.write_parquet(tmp_path / "media" / "image.parquet")
     data = replace(data, folder=tmp_path)
     assert describe(data, NOW).missing == {"items.image media": 0.5}
 

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -211,3 +212,12 @@ def test_ids_that_are_numbers_in_one_file_and_text_in_another_meet(tmp_path: Pat
     assert data.catalog.items.ids.to_list() == [7, 8]
     assert data.catalog.users.ids.to_list() == ["1", "2", "x2"]
     assert data.catalog.users.features["age"].to_list() == [20, None, 30]
+
+
+def test_dots_in_the_names_of_vectors_become_underlines(tmp_path):
+    """Networks call their parts after them, and a dot there means a part of a part."""
+    (tmp_path / "shop" / "features").mkdir(parents=True)
+    (tmp_path / "shop" / "items.csv").write_text("id\nmug\npot\n")
+    np.save(tmp_path / "shop" / "features" / "image.v2.npy", np.eye(2, dtype=np.float32))
+    report = import_data(tmp_path / "shop", tmp_path / "out")
+    assert report.vectors == {"image_v2": 2}

@@ -70,10 +70,10 @@ def stem(path: Path) -> str:
 
 
 def features(folder: Path, ending: str = "") -> list[Vectors]:
-    """The vectors in a folder; `image_feat.npy` are those called `image`."""
+    """The vectors in a folder; `image_feat.npy` are `image`, `image.v2.npy` are `image_v2`."""
     found = []
     for path in sorted(folder.glob(f"*{ending}")):
-        name = stem(path).removesuffix(".npy").removesuffix("_feat")
+        name = stem(path).removesuffix(".npy").removesuffix("_feat").replace(".", "_")
         if path.suffix == ".npy":
             found.append(Vectors(name, array=path))
         elif path.suffix == ".parquet":
