@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from torch import Tensor, nn
 
 from tesserec.core.data import Catalog, Dataset
+from tesserec.core.errors import NoOrder
 from tesserec.core.request import Recommendations, Requests
 from tesserec.core.run import Run
 from tesserec.core.spec import Spec
@@ -69,7 +70,18 @@ class Method(Spec):
 
     @abstractmethod
     def fit(self, data: Dataset, run: Run) -> "Answering":
-        """Learn from all interactions of `data`; `run.valid` may decide when to stop."""
+        """Learn from all interactions of `data`; `run.valid` may decide when to stop.
+
+        Raises `NoOrder` for a method that needs an order, and events that have none.
+        """
+
+    def check_data(self, data: Dataset) -> None:
+        """Refuse data that cannot teach this method."""
+        if "order" in self.needs and data.interactions.clock == "none":
+            raise NoOrder(
+                f"{type(self).__name__} learns from the order of events, and these have none.",
+                "Import a time or position column, or take a method that needs no order.",
+            )
 
 
 class Answering(Recommender, Protocol):

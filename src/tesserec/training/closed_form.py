@@ -16,6 +16,7 @@ class ClosedForm(Method):
 
     def fit(self, data: Dataset, run: Run) -> Answering:
         """Build, solve, answer."""
+        self.check_data(data)
         with run.seeded("network"):
             network = self.network(data)
         run.progress.start(type(self).__name__, None)

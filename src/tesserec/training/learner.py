@@ -35,6 +35,7 @@ class Learner(Method):
 
     def fit(self, data: Dataset, run: Run) -> Answering:
         """Prepare, build, train, answer."""
+        self.check_data(data)
         data = self.prepare(data, run)
         with run.seeded("network"):
             network = self.network(data)
@@ -55,6 +56,10 @@ class Strategy(Learner):
     """A method that holds a method and delegates everything it does not change."""
 
     method: Learner
+
+    def check_data(self, data: Dataset) -> None:
+        super().check_data(data)
+        self.method.check_data(data)
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
         return self.method.prepare(data, run)
