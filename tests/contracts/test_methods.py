@@ -11,7 +11,7 @@ import torch
 
 import tesserec as tr
 from tesserec.core import Answering, Dataset, Explainer, Method, Neighbours, Ragged, Run, Split
-from tesserec.core.errors import NoOrder
+from tesserec.core.errors import BadData, NoOrder
 from tesserec.core.registry import every
 from tesserec.data import toys
 from tesserec.data.splits import Published
@@ -252,6 +252,10 @@ def test_small_and_odd_worlds_are_learned_from(
         return
     if isinstance(method, Learner):
         method = method.changed({"schedule": {"epochs": 2}})
+        if "order" in kind.needs and data.histories.items.lengths.max() < 2:
+            with pytest.raises(BadData, match="two events"):
+                method.fit(data, Run())
+            return
     model = method.fit(data, Run())
     requests = tr.Requests.of(data, users=data.catalog.users.ids, seen="allow")
     found = tr.load(tr.save(model, tmp_path / "model")).recommend(requests, 3)

@@ -7,10 +7,12 @@ of allowed items is mapped to the r-th item that is not among the user's sorted 
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numba
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Dataset, Ragged, Spec
@@ -25,18 +27,21 @@ class Drawn:
 
     items: Tensor | None  # None: every item of the catalogue
     excluded: tuple[Tensor, Tensor] | None = None  # (example, place) pairs that do not count
-    log_chance: Tensor | None = None  # [N] log of the chance of each draw, where uneven
+    log_chance: Tensor | None = None  # [N] or [E, N], log of the chance of each draw, where uneven
+    catalogue: int = 0  # how many items they were drawn from
 
     def __getitem__(self, share: slice) -> "Drawn":
         """The negatives of some of the examples."""
-        items, excluded = self.items, self.excluded
+        items, excluded, log_chance = self.items, self.excluded, self.log_chance
         if items is not None and items.ndim == 2:
             items = items[share]
+        if log_chance is not None and log_chance.ndim == 2:
+            log_chance = log_chance[share]
         if excluded is not None:
             first, last, _ = share.indices(2**62)
             inside = (excluded[0] >= first) & (excluded[0] < last)
             excluded = (excluded[0][inside] - first, excluded[1][inside])
-        return replace(self, items=items, excluded=excluded)
+        return replace(self, items=items, excluded=excluded, log_chance=log_chance)
 
     def to(self, device: torch.device) -> "Drawn":
         """The same negatives on a device."""
@@ -46,6 +51,7 @@ class Drawn:
             if self.excluded is None
             else (self.excluded[0].to(device), self.excluded[1].to(device)),
             None if self.log_chance is None else self.log_chance.to(device),
+            self.catalogue,
         )
 
 
@@ -67,7 +73,8 @@ class Uniform(Negatives):
         positives, items = data.positives, len(data.catalog.items)
 
         def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
-            return Drawn(uniform(positives, users, count, items, generator))
+            drawn = uniform(positives, users, count, items, generator)
+            return Drawn(drawn, catalogue=items)
 
         return draw
 
@@ -83,7 +90,32 @@ class Shared(Negatives):
 
         def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
             pool = torch.randint(items, (count,), generator=generator)
-            return Drawn(pool, _own(positives, users, pool, items))
+            return Drawn(pool, _own(positives, users, pool, items), catalogue=items)
+
+        return draw
+
+
+class ByPopularity(Negatives):
+    """Items as often as their events to some power say, one list for the whole batch.
+
+    Each user's own positives do not count. Objectives correct for uneven chances (log-q), unless
+    `corrected` is false.
+    """
+
+    power: Annotated[float, Field(ge=0)] = 0.75  # 0: uniform
+    corrected: bool = True
+
+    def over(self, data: Dataset) -> Draw:
+        positives, items = data.positives, len(data.catalog.items)
+        chance = data.popularity.clamp(min=1).double() ** self.power
+        chance /= chance.sum()
+        upto, log_chance = chance.cumsum(0), chance.log().float()
+
+        def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
+            point = torch.rand(count, generator=generator, dtype=torch.float64)
+            pool = torch.searchsorted(upto, point).clamp(max=items - 1)
+            own = _own(positives, users, pool, items)
+            return Drawn(pool, own, log_chance[pool] if self.corrected else None, items)
 
         return draw
 
@@ -98,7 +130,8 @@ class InBatch(Negatives):
         log_chance = chance.log().float()
 
         def draw(users: Tensor, chosen: Tensor, _: int, __: torch.Generator) -> Drawn:
-            return Drawn(chosen, _own(positives, users, chosen, items), log_chance[chosen])
+            own = _own(positives, users, chosen, items)
+            return Drawn(chosen, own, log_chance[chosen], items)
 
         return draw
 
@@ -107,8 +140,10 @@ class Everything(Negatives):
     """All items but the positive itself: the full softmax."""
 
     def over(self, data: Dataset) -> Draw:
+        items = len(data.catalog.items)
+
         def draw(_: Tensor, chosen: Tensor, __: int, ___: torch.Generator) -> Drawn:
-            return Drawn(None, (torch.arange(len(chosen)), chosen))
+            return Drawn(None, (torch.arange(len(chosen)), chosen), catalogue=items)
 
         return draw
 

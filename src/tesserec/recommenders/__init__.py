@@ -1,7 +1,8 @@
 """Ways to answer. A method learns; one of these answers for it."""
 
 from tesserec.recommenders.artifact import load, save
+from tesserec.recommenders.encoder import EncoderRecommender
 from tesserec.recommenders.lookup import LookupRecommender
 from tesserec.recommenders.score import ScoreRecommender
 
-__all__ = ["LookupRecommender", "ScoreRecommender", "load", "save"]
+__all__ = ["EncoderRecommender", "LookupRecommender", "ScoreRecommender", "load", "save"]

@@ -18,7 +18,7 @@ from tesserec.core.errors import NoContent
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.graphs import bipartite, propagate
 from tesserec.parts.networks import Features
-from tesserec.parts.objectives import pick
+from tesserec.parts.pick import pick
 from tesserec.recommenders import LookupRecommender
 from tesserec.training import Learner, Schedule
 

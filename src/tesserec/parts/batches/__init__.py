@@ -1,5 +1,17 @@
 """What one training step sees, one kind a file."""
 
+from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.batches.pairs import PairBatch, Pairs, UserPairs
+from tesserec.parts.batches.sequences import Prefixes, SequenceBatch, SequenceEpochs, Sequences
 
-__all__ = ["PairBatch", "Pairs", "UserPairs"]
+__all__ = [
+    "Group",
+    "Packed",
+    "PairBatch",
+    "Pairs",
+    "Prefixes",
+    "SequenceBatch",
+    "SequenceEpochs",
+    "Sequences",
+    "UserPairs",
+]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tesserec.core import Entities
-from tesserec.parts.objectives import pick
+from tesserec.parts.pick import pick
 
 
 class Features(nn.Module):

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from tesserec.core import Spec
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import PairBatch
 from tesserec.parts.negatives import Drawn
+from tesserec.parts.pick import pick
 
 PART = 2**20  # scores of a part: memory of this size is used again, larger comes fresh each time
 
@@ -24,7 +25,8 @@ class PairScores:
 
     positive: Tensor  # [E]
     negative: Tensor  # [E, N]
-    log_chance: Tensor | None = None  # [N] log of the chance that each negative was drawn
+    log_chance: Tensor | None = None  # [N] or [E, N], log of the chance of each negative
+    catalogue: int = 0  # items that negatives were drawn from
 
 
 class Objective(Spec):
@@ -41,6 +43,13 @@ class Objective(Spec):
     def __call__(self, scores: PairScores) -> Tensor:
         """[E], [E, N] -> [E]"""
 
+    def over_everything(self, queries: Tensor, items: Tensor, chosen: Tensor) -> Tensor | None:
+        """The loss with all other items as negatives, where there is a faster way to it.
+
+        [E, D], [I, D], [E] -> [E]
+        """
+        return None
+
     def check(self, owner: Spec) -> None:
         """Refuse an owner whose batches draw too few negatives for this objective."""
         drawn = getattr(getattr(owner, "batches", None), "negatives", self.fewest)
@@ -50,11 +59,6 @@ class Objective(Spec):
                 f"and batches.negatives is {drawn}.",
                 f"Set batches.negatives = {self.fewest} or more.",
             )
-
-
-def pick(table: Tensor, rows: Tensor) -> Tensor:
-    """Rows of a table, their gradients added up by a loop faster than that of `table[rows]`."""
-    return functional.embedding(rows, table)
 
 
 def prepared(objective: Objective, *tables: Tensor) -> Any:
@@ -85,11 +89,24 @@ class Picked:
         return 0.5 * (own / len(self.user) + self.negative.square().sum(-1).mean())
 
 
+class Compared(Protocol):
+    """What an objective needs to know of a batch."""
+
+    positive: Tensor  # [E]
+    negative: Drawn | None
+
+    def __len__(self) -> int: ...
+
+
 def picked(users: Tensor, items: Tensor, batch: PairBatch) -> Picked:
     """Read a batch's vectors: [U, D], [I, D] -> [E, D], [E, D], negatives"""
+    return paired(pick(users, batch.user), items, batch)
+
+
+def paired(user: Tensor, items: Tensor, batch: Compared) -> Picked:
+    """Read the items of a batch, for the given vectors: [E, D], [I, D] -> [E, D], negatives"""
     drawn = batch.negative
     assert drawn is not None, "an objective compares positives with negatives"
-    user = pick(users, batch.user)
     if drawn.items is None:
         return Picked(user, pick(items, batch.positive), items)
     # One read of the item table: each read has a dense gradient of its own.
@@ -98,17 +115,21 @@ def picked(users: Tensor, items: Tensor, batch: PairBatch) -> Picked:
     return Picked(user, positive, negative.view(*drawn.items.shape, -1))
 
 
-def pair_scores(objective: Objective, vectors: Picked, batch: PairBatch) -> PairScores:
+def pair_scores(objective: Objective, vectors: Picked, batch: Compared) -> PairScores:
     """How the pairs of a batch score: [E], [E, N]"""
     assert batch.negative is not None
     return _scores(_prepared(objective, vectors), batch.negative)
 
 
-def pair_losses(objective: Objective, vectors: Picked, batch: PairBatch) -> Tensor:
+def pair_losses(objective: Objective, vectors: Picked, batch: Compared) -> Tensor:
     """One loss per example, computed for a part of the batch at a time: [E]"""
     drawn = batch.negative
     assert drawn is not None
     vectors = _prepared(objective, vectors)
+    if drawn.items is None:
+        faster = objective.over_everything(vectors.user, vectors.negative, batch.positive)
+        if faster is not None:
+            return faster
     size = max(256, PART // max(vectors.negative.shape[-2], 1))
     if size >= len(batch):
         return objective(_scores(vectors, drawn))
@@ -127,4 +148,4 @@ def _scores(vectors: Picked, drawn: Drawn) -> PairScores:
     negative = (other @ user[:, :, None])[:, :, 0] if own else user @ other.T
     if drawn.excluded is not None:
         negative[drawn.excluded] = -torch.inf
-    return PairScores((user * positive).sum(1), negative, drawn.log_chance)
+    return PairScores((user * positive).sum(1), negative, drawn.log_chance, drawn.catalogue)

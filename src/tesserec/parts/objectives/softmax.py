@@ -1,9 +1,10 @@
 """Softmax: a chosen item among others it was not chosen over.
 
 With drawn negatives this is the sampled softmax; with `Everything` as the sampler the sum runs
-over the whole catalogue, which is the full softmax. Negatives drawn unevenly count by one over how
-often they are expected, N times their chance, so that the sum estimates the one over the catalogue
-(Bengio and Senecal, 2008; Yi et al., RecSys 2019).
+over the whole catalogue, which is the full softmax, computed for some examples at a time.
+Negatives drawn unevenly count by one over how often they are expected, N times their chance, so
+that the sum estimates the one over the catalogue (Bengio and Senecal, 2008; Yi et al., RecSys
+2019).
 """
 
 import math
@@ -13,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from tesserec.parts.objectives.everything import cross_entropy
 from tesserec.parts.objectives.objective import Objective, PairScores, Similarity
 
 
@@ -25,6 +27,9 @@ class Softmax(Objective):
     @property
     def similarity(self) -> Similarity:
         return "cosine" if self.cosine else "dot"
+
+    def over_everything(self, queries: Tensor, items: Tensor, chosen: Tensor) -> Tensor | None:
+        return cross_entropy(queries / self.temperature, items, chosen)
 
     def __call__(self, scores: PairScores) -> Tensor:
         positive, negative = scores.positive / self.temperature, scores.negative / self.temperature

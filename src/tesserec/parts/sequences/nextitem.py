@@ -1,0 +1,133 @@
+"""NextItem: the network of methods that read a history and say what comes next.
+
+A table stands for the items, a reader makes the state after each event of what came before, and
+the inner product of a state and an item is how likely the item comes next.
+"""
+
+from typing import Any, Literal, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from tesserec.core import Dataset, Losses, Requests
+from tesserec.parts.batches.packed import Packed
+from tesserec.parts.batches.sequences import SequenceBatch
+from tesserec.parts.objectives import (
+    Objective,
+    PairScores,
+    Picked,
+    pair_losses,
+    pair_scores,
+    paired,
+    prepared,
+)
+from tesserec.parts.pick import pick
+from tesserec.parts.sequences.drop import Drop
+from tesserec.parts.sequences.table import ItemTable
+
+Counted = Literal["end", "start", "none"]
+"""Positions are counted from the last event back, from the first one on, or not at all."""
+
+
+class Reader(Protocol):
+    """What makes states of vectors. `ends(values, packed) -> [S, D]` may do the last ones alone."""
+
+    def __call__(self, values: Tensor, packed: Packed) -> Tensor:
+        """The state after each event: [T, D] -> [T, D]"""
+        ...
+
+
+class Places(nn.Module):
+    """A learned vector for each place of a sequence, added to what is there."""
+
+    def __init__(self, longest: int, dim: int, counted: Counted, deviation: float = 0.02) -> None:
+        super().__init__()
+        self.counted = counted
+        rows = 0 if counted == "none" else longest
+        self.weight = nn.Parameter(deviation * torch.randn(rows, dim))
+
+    def forward(self, values: Tensor, packed: Packed) -> Tensor:
+        """[T, D] -> [T, D]"""
+        if self.counted == "none":
+            return values
+        places = packed.from_end if self.counted == "end" else packed.from_start
+        return values + pick(self.weight, places)
+
+
+class NextItem(nn.Module):
+    """Items, places and a reader; it is trained by `loss` and answers through `encode`."""
+
+    popularity: Tensor
+
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        dim: int,
+        longest: int,
+        reader: nn.Module,
+        objective: Objective,
+        items: ItemTable,
+        dropout: float,
+        positions: Counted = "none",
+        scale: float = 1.0,
+        apart: bool = False,
+    ) -> None:
+        """`scale` multiplies what is read; `apart`: answers have a table of their own."""
+        super().__init__()
+        self.longest, self.scale, self.objective = longest, scale, objective
+        self.items = items.over(data, dim)
+        self.answers = items.over(data, dim) if apart else None
+        self.places = Places(longest, dim, positions)
+        self.drop = Drop(dropout)
+        self.reader = reader
+        self.register_buffer("popularity", data.popularity.float())  # [I] what strangers get
+
+    def input_vectors(self) -> Tensor:
+        """What histories are read with: [I, D]"""
+        return cast(Tensor, self.items())
+
+    def item_vectors(self) -> Tensor:
+        """What answers are compared with: [I, D]"""
+        return cast(Tensor, prepared(self.objective, self._answers(self.input_vectors())))
+
+    def encode(self, requests: Requests, inputs: Tensor) -> Tensor:
+        """A query per request, each with a history: [B, D]"""
+        packed, order = Packed.of(requests.history, self.longest)
+        packed = packed.to(inputs.device)
+        values = self.entered(packed, inputs)
+        last = getattr(self.reader, "ends", None)
+        if last is not None:
+            states = last(values, packed)
+        else:
+            states = self.reader(values, packed)[packed.ends - 1]
+        queries = torch.empty_like(states)
+        queries[order.to(states.device)] = states
+        return cast(Tensor, prepared(self.objective, queries))
+
+    def entered(self, packed: Packed, inputs: Tensor) -> Tensor:
+        """What the reader reads: [T, D]"""
+        return self.drop(self.places(pick(inputs, packed.items) * self.scale, packed))
+
+    def states(self, batch: SequenceBatch) -> Tensor:
+        """The state each example is told from: [E, D]"""
+        return self._told(batch, self.input_vectors())
+
+    def scores(self, batch: SequenceBatch) -> PairScores:
+        """[E], [E, N]"""
+        return pair_scores(self.objective, self._picked(batch), batch)
+
+    def loss(self, batch: SequenceBatch) -> Losses:
+        """[E]"""
+        return Losses(pair_losses(self.objective, self._picked(batch), batch))
+
+    def _picked(self, batch: SequenceBatch) -> Picked:
+        inputs = self.input_vectors()
+        return paired(self._told(batch, inputs), self._answers(inputs), batch)
+
+    def _told(self, batch: SequenceBatch, inputs: Tensor) -> Tensor:
+        states = self.reader(self.entered(batch.events, inputs), batch.events)
+        return states if batch.place is None else pick(states, batch.place)
+
+    def _answers(self, inputs: Tensor) -> Tensor:
+        return inputs if self.answers is None else cast(Any, self.answers)()

@@ -1,0 +1,69 @@
+"""ProductRecommender: answers are the largest inner products of a query with the items' vectors."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tesserec.core import Histories, Ragged, Recommendations, Requests
+from tesserec.recommenders.answerer import Answerer
+from tesserec.recommenders.top_k import rank_candidates, rank_products
+
+
+@dataclass(frozen=True, eq=False)
+class ProductRecommender(Answerer):
+    """What recommenders that make a query per request have in common."""
+
+    @property
+    @abstractmethod
+    def item_vectors(self) -> Tensor:
+        """[I, D]"""
+
+    @abstractmethod
+    def queries(self, requests: Requests) -> Tensor:
+        """The vector each request is answered with: [B, D]"""
+
+    def recommend(self, requests: Requests, k: int) -> Recommendations:
+        with torch.inference_mode():
+            if requests.candidates is not None:
+                scores = self.score(requests, requests.candidates)
+                return rank_candidates(scores, requests, k)
+            return rank_products(self.queries(requests), self.item_vectors, requests, k)
+
+    def score(self, requests: Requests, items: Tensor) -> Tensor:
+        """[B, C] -> [B, C]; -inf beside -1."""
+        with torch.inference_mode():
+            queries, table = self.queries(requests), self.item_vectors
+            if items.stride(0) == 0 and len(items):  # the same items for all: one product
+                scores = queries @ table[items[0].clamp(min=0).to(table.device)].T
+            else:
+                size = max(1, 2**24 // max(items.shape[1] * table.shape[1], 1))
+                blocks = zip(queries.split(size), items.to(table.device).split(size), strict=True)
+                scores = torch.cat([_products(query, table, rows) for query, rows in blocks])
+        return torch.where(items >= 0, scores.cpu(), -torch.inf)
+
+    def similar(self, items: Tensor, k: int) -> Recommendations:
+        """Nearest by cosine of the item vectors, the item itself left out."""
+        unit = functional.normalize(self.item_vectors, dim=1)
+        themselves = Ragged.of([[row] for row in items.tolist()])
+        asked = Requests(torch.full_like(items, -1), Histories(themselves), exclude=themselves)
+        return rank_products(unit[items.to(unit.device)], unit, asked, k)
+
+    def shares(self, requests: Requests, items: Tensor) -> Tensor:
+        """How near each history item is to the answer, the nearness above 0 shared out: [n]
+
+        Where none is near, all have as much of a share.
+        """
+        unit = functional.normalize(self.item_vectors, dim=1).cpu()
+        rows, history = requests.history.items.pairs()
+        nearness = (unit[history] * unit[items[rows]]).sum(1).clamp(min=0)
+        total = torch.zeros(len(items)).index_add(0, rows, nearness)
+        alike = 1 / requests.history.items.lengths[rows]
+        return torch.where(total[rows] > 0, nearness / total[rows].clamp(min=1e-12), alike)
+
+
+def _products(queries: Tensor, table: Tensor, rows: Tensor) -> Tensor:
+    """[b, D], [b, C] -> [b, C]"""
+    return (table[rows.clamp(min=0)] @ queries[:, :, None])[:, :, 0]
