@@ -44,7 +44,7 @@ def test_sessions_are_split_off_whole_and_asked_as_was_said(tesserec, shop: Path
     asked = [tesserec(f"evaluate runs/{run} --json").json["requests"] for run in ("own", "same")]
     assert asked == [3 * 4, 3 * 3]
     wrong = tesserec("fit shop Repeat --out runs/wrong --split sessions --requests user")
-    assert wrong.code == 1
+    assert wrong.code == 2  # wrong use
     assert "held out whole" in wrong.err
 
 
