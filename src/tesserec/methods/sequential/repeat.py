@@ -17,13 +17,13 @@ Weight = Annotated[float, Field(ge=0)]
 class Repeat(ClosedForm):
     """Rank the items of a person's own history, most recent first, and then by popularity.
 
-    It makes sense where a protocol allows seen items.
+    It makes sense where a protocol allows seen items. Events of a heavier kind come first, however
+    old; those of weight 0 are not looked at, and kinds without a weight weigh 1.
     """
 
     needs: ClassVar = frozenset({"order", "repeats"})
 
-    # (kind, weight): heavier kinds of events first, however old; 0 is not looked at, others are 1
-    weights: tuple[tuple[str, Weight], ...] = ()
+    weights: tuple[tuple[str, Weight], ...] = ()  # (kind of event, weight)
 
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)
