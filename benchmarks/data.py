@@ -43,12 +43,12 @@ def hand_over(split: Split, folder: Path) -> None:
 
 
 def sequences(folder: Path) -> Split:
-    """The published split of a data set with an order: the last event of each person is the test."""
+    """The published split of ordered events: each person's last one is the test."""
     return Published(valid=0.0, seen="exclude_train").split(reading.read(folder))
 
 
 def hand_over_sequences(split: Split, folder: Path) -> None:
-    """`train.npy` and `test.npy`: pairs of user and item rows, each person's oldest first, [n, 2]"""
+    """`train.npy` and `test.npy`: pairs of rows, [n, 2], each person's oldest first."""
     users, items = split.train.histories.items.pairs()
     np.save(folder / "train.npy", torch.stack([users, items], 1).numpy())
     rows, true = split.test.truth.pairs()

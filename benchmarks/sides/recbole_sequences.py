@@ -31,7 +31,7 @@ def load_sequences(folder: str) -> None:
 
 
 def set_up_sequences(model: str, loss: str, length: int, batch: int, dim: int, heads: int) -> None:
-    """Every prefix a row, and a network about to be trained; inner width and dropout are its own."""
+    """Every prefix as a row, and a network; inner width and dropout are its own."""
     settings = {
         "data_path": held["place"],
         "load_col": {"inter": ["user_id", "item_id", "timestamp"]},

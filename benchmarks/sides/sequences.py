@@ -77,7 +77,7 @@ def set_up_live(items: int, length: int, dim: int) -> None:
 
 
 def live(count: int, k: int) -> dict[str, Any]:
-    """Answers for histories one by one: with the raw ids looked up, and what of it was the answer."""
+    """Answers for histories one by one, and the same with the raw ids looked up first."""
     model = held["live"]
     generator = np.random.default_rng(0)
     ids = model.catalog.items.ids

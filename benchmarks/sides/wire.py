@@ -80,7 +80,7 @@ class Watch:
     def drawing(
         self, batches: Iterable[Any], count: int, counts: Callable[[Any], dict[str, int]]
     ) -> Iterator[Any]:
-        """The first `count` batches; drawing them is on the clock, counting what they hold is not."""
+        """The first `count` batches; drawing them is on the clock, counting is not."""
         drawn = iter(batches)
         for _ in range(count):
             began = time.perf_counter()
