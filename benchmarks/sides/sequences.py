@@ -19,7 +19,7 @@ SOFTMAX = {"kind": "Softmax", "temperature": 1.0, "cosine": False}
 LOSSES: dict[str, dict[str, Any]] = {
     "softmax": {"objective": SOFTMAX, "batches": {"sampler": {"kind": "Everything"}}},
     "bce": {"objective": {"kind": "BCE"}, "batches": {"negatives": 1}},
-    "masked": {},  # BERT4Rec's own: a softmax over everything
+    "masked": {"batches": {"share": 0.2, "most": 10}},  # the peer's; the loss is a full softmax
 }
 
 held: dict[str, Any] = {}
