@@ -108,7 +108,8 @@ class Sequences(Batches):
         counts = torch.ones_like(owners)
         if self.stride is not None:
             beyond = (lengths[owners] - (self.length + 1)).clamp(min=0)
-            counts += (beyond + self.stride - 1) // self.stride
+            wanted = (beyond + self.stride - 1) // self.stride
+            counts += torch.minimum(wanted, (lengths[owners] - 2) // self.stride)
         owner, back = repeated(owners, counts)
         ends = lengths[owner] - back * (self.stride or 0)
         return owner, (ends - self.length - 1).clamp(min=0), ends

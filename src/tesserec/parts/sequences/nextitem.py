@@ -4,6 +4,7 @@ A table stands for the items, a reader makes the state after each event of what 
 the inner product of a state and an item is how likely the item comes next.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
 import torch
@@ -52,6 +53,14 @@ class Places(nn.Module):
             return values
         places = packed.from_end if self.counted == "end" else packed.from_start
         return values + pick(self.weight, places)
+
+
+@dataclass
+class Live:
+    """How far one history was read, and what the reader remembers of it."""
+
+    length: int
+    memories: list[Any]
 
 
 class NextItem(nn.Module):
@@ -104,6 +113,31 @@ class NextItem(nn.Module):
         queries = torch.empty_like(states)
         queries[order.to(states.device)] = states
         return cast(Tensor, prepared(self.objective, queries))
+
+    def begin(self, requests: Requests, inputs: Tensor) -> tuple[Tensor, Live] | None:
+        """The query of one history, and a state to go on from; None where one cannot.
+
+        Where places are counted from the end, every event moves all that came before it.
+        """
+        if self.places.counted == "end" or not hasattr(self.reader, "further"):
+            return None
+        packed, _ = Packed.of(requests.history, self.longest)
+        packed = packed.to(inputs.device)
+        memories: list[Any] = []
+        states = self.reader(self.entered(packed, inputs), packed, memories)
+        query = prepared(self.objective, states[packed.ends - 1])
+        return query, Live(int(packed.lengths[0]), memories)
+
+    def further(self, items: Tensor, inputs: Tensor, live: Live) -> tuple[Tensor, Live] | None:
+        """The query after one item more; None where the state has no room for it."""
+        if live.length >= self.longest:
+            return None
+        values = pick(inputs, items) * self.scale
+        if self.places.counted == "start":
+            values = values + self.places.weight[live.length]
+        states = cast(Any, self.reader).further(values, live.memories)
+        query = prepared(self.objective, states)
+        return query, Live(live.length + 1, live.memories)
 
     def entered(self, packed: Packed, inputs: Tensor) -> Tensor:
         """What the reader reads: [T, D]"""
