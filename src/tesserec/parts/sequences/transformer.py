@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tesserec.parts.batches.packed import Group, Packed
+from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
 Norm = Literal["original", "pre", "post"]
@@ -54,10 +55,12 @@ class Transformer(nn.Module):
         activation: Activation = "relu",
         causal: bool = True,
         epsilon: float = 1e-8,
+        inside: bool = True,
     ) -> None:
+        """`inside`: values are also dropped between the two layers that follow attention."""
         super().__init__()
         self.blocks: Iterable[Any] = nn.ModuleList(
-            Block(dim, heads, inner, dropout, norm, activation, causal, epsilon)
+            Block(dim, heads, inner, dropout, norm, activation, causal, epsilon, inside)
             for _ in range(blocks)
         )
         self.last = nn.LayerNorm(dim, epsilon) if norm != "post" else nn.Identity()
@@ -76,6 +79,15 @@ class Transformer(nn.Module):
         for block in earlier:
             values = block(values, packed)
         return self.last(last.ends(values, packed))
+
+    def at(self, values: Tensor, packed: Packed, place: Tensor) -> Tensor:
+        """The states of some events alone: [T, D], [E] -> [E, D]"""
+        if not list(self.blocks):
+            return self.last(pick(values, place))
+        *earlier, last = self.blocks
+        for block in earlier:
+            values = block(values, packed)
+        return self.last(last.at(values, packed, place))
 
     def further(self, values: Tensor, memories: Memories) -> Tensor:
         """One event more for each sequence, after what the memories hold: [S, D] -> [S, D]
@@ -100,6 +112,7 @@ class Block(nn.Module):
         activation: Activation,
         causal: bool,
         epsilon: float,
+        inside: bool = True,
     ) -> None:
         super().__init__()
         self.norm, self.activation = norm, ACTIVATIONS[activation]
@@ -108,6 +121,7 @@ class Block(nn.Module):
         self.between = nn.LayerNorm(dim, epsilon)
         self.wide, self.narrow = nn.Linear(dim, inner), nn.Linear(inner, dim)
         self.drop = Drop(dropout)
+        self.inside = Drop(dropout if inside else 0.0)
 
     def forward(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """[T, D] -> [T, D]"""
@@ -123,6 +137,12 @@ class Block(nn.Module):
         last = packed.ends - 1
         seen = self.attention.ends(queries[last], keys, packed)
         return self._after(queries[last], values[last], seen)
+
+    def at(self, values: Tensor, packed: Packed, place: Tensor) -> Tensor:
+        """[T, D], [E] -> [E, D]: what follows attention is done for some events alone."""
+        queries, keys = self._looked_from(values)
+        seen, _ = self.attention(queries, keys, packed)
+        return self._after(pick(queries, place), pick(values, place), pick(seen, place))
 
     def further(self, values: Tensor, memory: list[Memory]) -> Tensor:
         """[S, D] -> [S, D]"""
@@ -148,7 +168,7 @@ class Block(nn.Module):
         return values + self._network(self.between(values))
 
     def _network(self, values: Tensor) -> Tensor:
-        return self.drop(self.narrow(self.drop(self.activation(self.wide(values)))))
+        return self.drop(self.narrow(self.inside(self.activation(self.wide(values)))))
 
 
 class Attention(nn.Module):
