@@ -40,6 +40,24 @@ class Reader(Protocol):
         ...
 
 
+class ReadsOn(Reader, Protocol):
+    """A reader that remembers what it read, and reads on from there one event at a time."""
+
+    def ends(self, values: Tensor, packed: Packed, memories: list[Any] | None = None) -> Tensor:
+        """The state after the last event of each sequence: [T, D] -> [S, D]
+
+        What is needed to read on is added to `memories`, if there is a list.
+        """
+        ...
+
+    def further(self, values: Tensor, memories: list[Any]) -> Tensor:
+        """The state after one event more for each sequence: [S, D] -> [S, D]
+
+        The memories then hold that event, too.
+        """
+        ...
+
+
 class Places(nn.Module):
     """A learned vector for each place of a sequence, added to what is there."""
 
