@@ -77,6 +77,22 @@ def test_a_live_history_is_answered_as_the_whole_one(positions):
         torch.testing.assert_close(found.scores, expected.scores, rtol=1e-5, atol=1e-5)
 
 
+def test_a_live_history_of_a_recurrent_reader_with_a_bias_of_items():
+    data = Published(valid=0).split(toys.cycle()).train
+    method = tr.GRU4Rec(dim=8, bias=True).changed({"batches": {"length": 50}})
+    with Run(seed=3).seeded("network"):
+        network = method.network(data)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    model = method.answer(network.eval(), data.catalog)
+    assert isinstance(model, EncoderRecommender)
+    live = model.live(ask([[7]]))
+    for upto, item in enumerate([3, 1, 4, 1]):
+        live.add(item)
+        expected = model.recommend(ask([[7, 3, 1, 4, 1][: upto + 2]]), 5)
+        assert torch.equal(live.recommend(5).items, expected.items)
+
+
 @pytest.mark.parametrize(("positions", "read"), [("start", 1), ("none", 1), ("end", 6)])
 def test_only_the_new_event_is_read_where_places_stay_what_they_were(positions, read, monkeypatch):
     model = untrained(positions=positions)

@@ -91,7 +91,7 @@ class Windows(nn.Module):
             nn.Conv1d(dim, method.filters, height) for height in method.heights
         )
         for filters in self.horizontal:
-            nn.init.trunc_normal_(filters.weight, std=0.1, a=-0.2, b=0.2)
+            nn.init.trunc_normal_(filters.get_parameter("weight"), std=0.1, a=-0.2, b=0.2)
         start = torch.empty(method.window, method.vertical)
         self.vertical = nn.Parameter(nn.init.trunc_normal_(start, std=0.1, a=-0.2, b=0.2))
         self.drop = Drop(method.dropout)

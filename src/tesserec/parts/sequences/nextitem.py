@@ -155,7 +155,7 @@ class NextItem(nn.Module):
         packed = packed.to(inputs.device)
         memories: list[Any] = []
         states = self.reader(self.entered(packed, inputs), packed, memories)
-        query = prepared(self.objective, states[packed.ends - 1])
+        query = prepared(self.objective, self._asked(states[packed.ends - 1]))
         return query, Live(int(packed.lengths[0]), memories)
 
     def further(self, items: Tensor, inputs: Tensor, live: Live) -> tuple[Tensor, Live] | None:
@@ -166,7 +166,7 @@ class NextItem(nn.Module):
         if self.places.counted == "start":
             values = values + self.places.weight[live.length]
         states = cast(Any, self.reader).further(values, live.memories)
-        query = prepared(self.objective, states)
+        query = prepared(self.objective, self._asked(states))
         return query, Live(live.length + 1, live.memories)
 
     def entered(self, packed: Packed, inputs: Tensor) -> Tensor:
@@ -190,7 +190,11 @@ class NextItem(nn.Module):
         return paired(self._asked(self._told(batch, inputs)), self._answers(inputs), batch)
 
     def _told(self, batch: SequenceBatch, inputs: Tensor) -> Tensor:
-        states = self.reader(self.entered(batch.events, inputs), batch.events)
+        events, values = batch.events, self.entered(batch.events, inputs)
+        last = getattr(self.reader, "ends", None)
+        if last is not None and batch.place is not None and batch.place.equal(events.ends - 1):
+            return cast(Tensor, last(values, events))
+        states = self.reader(values, events)
         return states if batch.place is None else pick(states, batch.place)
 
     def _asked(self, states: Tensor) -> Tensor:
