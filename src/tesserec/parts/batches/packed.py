@@ -32,9 +32,12 @@ class Group:
 
     def padded(self, values: Tensor) -> Tensor:
         """[T, D] -> [S, W, D]"""
-        own = values[self.events]
+        return self.table(values[self.events])
+
+    def table(self, own: Tensor) -> Tensor:
+        """The same of the group's own events: [t, D] -> [S, W, D]"""
         if self.places is None:
-            return own.view(-1, self.width, *values.shape[1:])
+            return own.view(-1, self.width, *own.shape[1:])
         return pick(own, self.places) if own.ndim == 2 else own[self.places]
 
     def packed(self, table: Tensor) -> Tensor:
@@ -148,7 +151,9 @@ class Packed:
 
     def padded(self, values: Tensor) -> list[Tensor]:
         """[T, D] -> [S, W, D] of each group"""
-        return [group.padded(values) for group in self.groups]
+        # Cut once: a slice per group would have a gradient as large as all values each.
+        parts = values.split([group.events.stop - group.events.start for group in self.groups])
+        return [group.table(own) for group, own in zip(self.groups, parts, strict=True)]
 
     def joined(self, tables: Sequence[Tensor]) -> Tensor:
         """[S, W, D] of each group -> [T, D]"""

@@ -193,8 +193,8 @@ class Attention(nn.Module):
         """[T, D], [T, D] -> [T, D], and what is needed to read on."""
         both = self._projected(queries, keys)
         tables, memory = [], []
-        for group in packed.groups:
-            query, key, value = self._by_head(group.padded(both))
+        for group, table in zip(packed.groups, packed.padded(both), strict=True):
+            query, key, value = self._by_head(table)
             mask = None if self.causal else _over_keys(group)
             seen = functional.scaled_dot_product_attention(
                 query, key, value, mask, is_causal=self.causal
@@ -257,8 +257,9 @@ class Attention(nn.Module):
             return both
         dim = self.out.in_features
         kept = self.drop(both.new_ones(len(both), self.heads))
-        value = both[:, -dim:].view(len(both), self.heads, -1) * kept[:, :, None]
-        return torch.cat([both[:, :-dim], value.flatten(1)], 1)
+        matched, value = both.split([both.shape[1] - dim, dim], 1)
+        value = value.view(len(both), self.heads, -1) * kept[:, :, None]
+        return torch.cat([matched, value.flatten(1)], 1)
 
     def _by_head(self, table: Tensor) -> tuple[Tensor, ...]:
         """[S, W, n D] -> n times [S, H, W, Dh]"""
