@@ -7,8 +7,11 @@ import polars as pl
 import torch
 
 from tesserec.core import Dataset, Split
+from tesserec.data import reading
 from tesserec.data.build import from_tables
 from tesserec.data.splits import Published
+
+SEQUENCES = "ml-1m-gsasrec-nearly"  # 6,040 people, 3,416 items, 987,531 events to learn from
 
 
 def read(folder: Path, vectors: bool = False) -> Dataset:
@@ -37,6 +40,19 @@ def hand_over(split: Split, folder: Path) -> None:
     test = torch.stack([split.test.requests.user[rows], items], 1)
     np.save(folder / "train.npy", train.numpy())
     np.save(folder / "test.npy", test.numpy())
+
+
+def sequences(folder: Path) -> Split:
+    """The published split of ordered events: each person's last one is the test."""
+    return Published(valid=0.0, seen="exclude_train").split(reading.read(folder))
+
+
+def hand_over_sequences(split: Split, folder: Path) -> None:
+    """`train.npy` and `test.npy`: pairs of rows, [n, 2], each person's oldest first."""
+    users, items = split.train.histories.items.pairs()
+    np.save(folder / "train.npy", torch.stack([users, items], 1).numpy())
+    rows, true = split.test.truth.pairs()
+    np.save(folder / "test.npy", torch.stack([split.test.requests.user[rows], true], 1).numpy())
 
 
 def made_up(users: int, items: int, events: int, seed: int = 0) -> Dataset:

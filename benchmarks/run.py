@@ -10,8 +10,17 @@ import torch
 
 from benchmarks.harness import Options, Skipped, say, write
 
-SHORT = ("lightgcn_step", "evaluation", "sampling", "closed_forms", "validation_share")
+SHORT = (
+    "lightgcn_step",
+    "evaluation",
+    "sampling",
+    "closed_forms",
+    "validation_share",
+    "live_answer",
+)
 LONG = (  # only when named
+    "sasrec_step",
+    "sequence_evaluation",
     "time_to_quality",
     "large",
     "importing",

@@ -12,6 +12,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import LightGCN
 from recbole.utils import get_trainer, init_seed
 
+from benchmarks.sides import recbole_sequences
 from benchmarks.sides.wire import Watch, serve, timed
 
 held: dict[str, Any] = {}
@@ -146,4 +147,5 @@ if __name__ == "__main__":
         steps=steps,
         evaluate=evaluate,
         negatives=negatives,
+        **recbole_sequences.OPERATIONS,
     )

@@ -66,6 +66,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.counts: list[dict[str, int]] = []
 
     def over(self, batches: Iterable[Any], count: int) -> Iterator[Any]:
         """The first `count` batches; drawing them is not on the clock."""
@@ -75,6 +76,25 @@ class Watch:
             began = time.perf_counter()
             yield batch
             self.seconds.append(time.perf_counter() - began)
+
+    def drawing(
+        self, batches: Iterable[Any], count: int, counts: Callable[[Any], dict[str, int]]
+    ) -> Iterator[Any]:
+        """The first `count` batches; drawing them is on the clock, counting is not."""
+        drawn = iter(batches)
+        for _ in range(count):
+            began = time.perf_counter()
+            batch = next(drawn)
+            self.seconds.append(time.perf_counter() - began)
+            self.counts.append(counts(batch))
+            began = time.perf_counter()
+            yield batch
+            self.seconds[-1] += time.perf_counter() - began
+
+    def per_step(self) -> dict[str, Any]:
+        """The times since the last call, and beside each what its batch held."""
+        counts, self.counts = self.counts, []
+        return {**self.taken(), **{name: [one[name] for one in counts] for name in counts[0]}}
 
     def taken(self) -> dict[str, Any]:
         """The times since the last call."""

@@ -25,7 +25,13 @@ CONTENT_ALONE = {"ContentKNN"}  # events say who chose what, and nothing about i
 
 
 def tiny(kind: type[Method]) -> Method:
-    return kind().changed(kind.tiny)
+    return kind(**kind.tiny)  # strategies have no other method by default
+
+
+def sooner(method: Learner, epochs: int) -> Learner:
+    """The same method with fewer epochs; a strategy takes those of what it holds."""
+    changes = {"schedule": {"epochs": epochs}}
+    return method.changed({"method": changes} if isinstance(method, Strategy) else changes)
 
 
 @pytest.fixture(params=METHODS, ids=lambda kind: kind.__name__)
@@ -265,7 +271,7 @@ def test_small_and_odd_worlds_are_learned_from(
             method.fit(data, Run())
         return
     if isinstance(method, Learner):
-        method = method.changed({"schedule": {"epochs": 2}})
+        method = sooner(method, 2)
         if "order" in kind.needs and data.histories.items.lengths.max() < 2:
             with pytest.raises(BadData, match="two events"):
                 method.fit(data, Run())
@@ -323,7 +329,7 @@ def test_fit_sees_the_validation_truth_only_through_evaluation(
     split = parted(kind, world_of(kind))
     assert split.valid is not None
     if isinstance(method, Learner):
-        method = method.changed({"schedule": {"epochs": 3}})
+        method = sooner(method, 3)
     steady = iter(range(10**6))
     blind = type("Marks", (), {"__getitem__": lambda *_: float(next(steady))})
     monkeypatch.setattr(sys.modules["tesserec.training.train"], "mark", lambda *_, **__: blind())
@@ -340,7 +346,7 @@ def test_nothing_is_written_outside_the_run_folder(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     if isinstance(method, Learner):
-        method = method.changed({"schedule": {"epochs": 2}})
+        method = sooner(method, 2)
     method.fit(split.train, Run(folder=tmp_path / "run", valid=split.valid))
     assert not list((tmp_path / "here").iterdir())
     assert {path.name for path in tmp_path.iterdir()} <= {"here", "run"}

@@ -71,14 +71,17 @@ class Transformer(nn.Module):
             values = block(values, packed, memories)
         return self.last(values)
 
-    def ends(self, values: Tensor, packed: Packed) -> Tensor:
-        """The state after the last event of each sequence alone: [T, D] -> [S, D]"""
+    def ends(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
+        """The state after the last event of each sequence alone: [T, D] -> [S, D]
+
+        Fills `memories` if there is a list.
+        """
         if not list(self.blocks):
             return self.last(values[packed.ends - 1])
         *earlier, last = self.blocks
         for block in earlier:
-            values = block(values, packed)
-        return self.last(last.ends(values, packed))
+            values = block(values, packed, memories)
+        return self.last(last.ends(values, packed, memories))
 
     def at(self, values: Tensor, packed: Packed, place: Tensor) -> Tensor:
         """The states of some events alone: [T, D], [E] -> [E, D]"""
@@ -131,12 +134,15 @@ class Block(nn.Module):
             memories.append(memory)
         return self._after(queries, values, seen)
 
-    def ends(self, values: Tensor, packed: Packed) -> Tensor:
+    def ends(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """[T, D] -> [S, D]: only the last event of each sequence looks back."""
         queries, keys = self._looked_from(values)
         last = packed.ends - 1
-        seen = self.attention.ends(queries[last], keys, packed)
-        return self._after(queries[last], values[last], seen)
+        asking = pick(queries, last)
+        seen, memory = self.attention.ends(asking, keys, packed, memories is not None)
+        if memories is not None:
+            memories.append(memory)
+        return self._after(asking, asking if queries is values else pick(values, last), seen)
 
     def at(self, values: Tensor, packed: Packed, place: Tensor) -> Tensor:
         """[T, D], [E] -> [E, D]: what follows attention is done for some events alone."""
@@ -198,12 +204,15 @@ class Attention(nn.Module):
                 memory.append(Memory(key, value, _there(group)))
         return self.out(packed.joined(tables)), memory
 
-    def ends(self, queries: Tensor, keys: Tensor, packed: Packed) -> Tensor:
-        """[S, D] looks at all of its sequence [T, D] -> [S, D]"""
+    def ends(
+        self, queries: Tensor, keys: Tensor, packed: Packed, keep: bool = False
+    ) -> tuple[Tensor, list[Memory]]:
+        """[S, D] looks at all of its sequence [T, D] -> [S, D], and what is needed to read on."""
         dim = queries.shape[1]
         asked = functional.linear(queries, self.into.weight[:dim], self.into.bias[:dim])
         both = functional.linear(keys, self.into.weight[dim:], self.into.bias[dim:])
-        seen, first = [], 0
+        both = self._dropped(both)
+        seen, memory, first = [], [], 0
         for group in packed.groups:
             rows = slice(first, first + len(group.lengths))
             key, value = self._by_head(group.padded(both))
@@ -211,7 +220,9 @@ class Attention(nn.Module):
             found = functional.scaled_dot_product_attention(query, key, value, _over_keys(group))
             seen.append(found.flatten(1))
             first = rows.stop
-        return self.out(torch.cat(seen))
+            if keep:
+                memory.append(Memory(key, value, _there(group)))
+        return self.out(torch.cat(seen)), memory
 
     def further(self, queries: Tensor, keys: Tensor, memory: list[Memory]) -> Tensor:
         """[S, D] looks at what is remembered and at itself -> [S, D]; it is remembered then."""
@@ -238,11 +249,16 @@ class Attention(nn.Module):
             weight, bias = self.into.weight, self.into.bias
             asked = functional.linear(queries, weight[:dim], bias[:dim])
             both = torch.cat([asked, functional.linear(keys, weight[dim:], bias[dim:])], 1)
+        return self._dropped(both)
+
+    def _dropped(self, both: Tensor) -> Tensor:
+        """Without some of the values, which are the last D columns."""
         if not self.training or self.drop.share == 0:
             return both
+        dim = self.out.in_features
         kept = self.drop(both.new_ones(len(both), self.heads))
-        value = both[:, 2 * dim :].view(len(both), self.heads, -1) * kept[:, :, None]
-        return torch.cat([both[:, : 2 * dim], value.flatten(1)], 1)
+        value = both[:, -dim:].view(len(both), self.heads, -1) * kept[:, :, None]
+        return torch.cat([both[:, :-dim], value.flatten(1)], 1)
 
     def _by_head(self, table: Tensor) -> tuple[Tensor, ...]:
         """[S, W, n D] -> n times [S, H, W, Dh]"""

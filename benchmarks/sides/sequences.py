@@ -1,0 +1,106 @@
+"""Our side's work with ordered histories: training steps, full ranking, one answer at a time."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+import tesserec as tr
+from benchmarks.data import made_up
+from benchmarks.sides.wire import timed
+from benchmarks.steps import Steps
+from tesserec.evaluation.tasks import mark
+from tesserec.training.devices import inference
+
+SOFTMAX = {"kind": "Softmax", "temperature": 1.0, "cosine": False}
+LOSSES: dict[str, dict[str, Any]] = {
+    "softmax": {"objective": SOFTMAX, "batches": {"sampler": {"kind": "Everything"}}},
+    "bce": {"objective": {"kind": "BCE"}, "batches": {"negatives": 1}},
+    "masked": {"batches": {"share": 0.2, "most": 10}},  # the peer's; the loss is a full softmax
+}
+
+held: dict[str, Any] = {}
+
+
+def load_sequences(folder: str) -> None:
+    """The same events in the same order as the peers get."""
+    parts = []
+    for name in ("train", "test"):
+        pairs = np.load(Path(folder) / f"{name}.npy")
+        frame = pl.DataFrame({"user": pairs[:, 0], "item": pairs[:, 1]})
+        parts.append(frame.with_columns(split=pl.lit(name)))
+    events = pl.concat(parts).with_row_index("time").with_columns(pl.col("time").cast(pl.Int64))
+    data = tr.from_tables(events, clock="order")
+    held["split"] = tr.Published(valid=0, seen="exclude_train").split(data)
+
+
+def set_up_sequences(model: str, loss: str, length: int, batch: int, **fields: Any) -> None:
+    """A network of this kind, about to be trained; fields with the peers' dropout and heads."""
+    said = LOSSES[loss]
+    batches = {"size": batch, "length": length, **said.get("batches", {})}
+    method = getattr(tr, model)(**{**said, "batches": batches, "dropout": 0.2, **fields})
+    held["steps"] = Steps(method, held["split"].train, tr.Run(device="cpu"))
+
+
+def sequence_steps(count: int) -> dict[str, Any]:
+    """Whole steps: batch drawn, loss, backward, optimiser."""
+    steps = held["steps"]
+    seconds, sequences, targets = [], [], []
+    for _ in range(count):
+        seconds.append(steps.step())
+        sequences.append(len(steps.last.events))
+        targets.append(len(steps.last))
+    return {"seconds": seconds, "sequences": sequences, "targets": targets}
+
+
+def rank_sequences(k: int) -> dict[str, Any]:
+    """Rank everything for everybody by a network as it was set up, and the metrics."""
+    steps, split = held["steps"], held["split"]
+    with inference(steps.network):
+        recommender = steps.method.answer(steps.network, split.train.catalog)
+        wanted = [f"recall@{k}", f"ndcg@{k}"]
+        seconds, marks = timed(lambda: mark(recommender, split.test, wanted))
+    return {"seconds": [seconds], "users": [len(split.test)], "recall": marks[wanted[0]]}
+
+
+def set_up_live(items: int, length: int, dim: int) -> None:
+    """An untrained SASRec of many items."""
+    data = made_up(users=2 * items // 10, items=items, events=4 * items)
+    batches = {"length": length}
+    method = tr.SASRec(dim=dim, batches=batches)
+    network = method.network(data).eval()
+    held["live"] = method.answer(network, data.catalog)
+    held["length"] = length
+
+
+def live(count: int, k: int) -> dict[str, Any]:
+    """Answers for histories one by one, and the same with the raw ids looked up first."""
+    model = held["live"]
+    generator = np.random.default_rng(0)
+    ids = model.catalog.items.ids
+    whole, answer = [], []
+    for _ in range(count):
+        history = ids.gather(generator.choice(len(ids), held["length"], replace=False)).to_list()
+        began = time.perf_counter()
+        requests = tr.Requests.of(model.catalog, histories=[history])
+        asked = time.perf_counter()
+        found = model.recommend(requests, k)
+        answered = time.perf_counter()
+        whole.append(answered - began)
+        answer.append(answered - asked)
+        if bool(torch.isin(found.items, requests.history.items.values).any()):
+            raise RuntimeError("an item of the history was answered")
+    return {"seconds": answer, "with_ids": whole}
+
+
+OPERATIONS = {
+    "load_sequences": load_sequences,
+    "set_up_sequences": set_up_sequences,
+    "sequence_steps": sequence_steps,
+    "rank_sequences": rank_sequences,
+    "set_up_live": set_up_live,
+    "live": live,
+}

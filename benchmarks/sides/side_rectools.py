@@ -1,0 +1,127 @@
+"""RecTools' own SASRec: data preparator, Lightning module, recommendations and metrics."""
+
+import logging
+import time
+import warnings
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pytorch_lightning import Callback, Trainer
+from rectools import Columns
+from rectools.dataset import Dataset
+from rectools.metrics import NDCG, Recall, calc_metrics
+from rectools.models import SASRecModel
+
+from benchmarks.sides.wire import serve
+
+warnings.filterwarnings("ignore")
+logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+
+held: dict[str, Any] = {}
+
+
+def version() -> dict[str, Any]:
+    return {"version": f"RecTools {version_of('rectools')}, torch {torch.__version__}"}
+
+
+def load_sequences(folder: str) -> None:
+    """Its interactions; a second passes from event to event."""
+    held["dataset"] = Dataset.construct(_frame(np.load(Path(folder) / "train.npy")))
+    held["test"] = _frame(np.load(Path(folder) / "test.npy"))
+
+
+def set_up_sequences(model: str, loss: str, length: int, batch: int, dim: int, heads: int) -> None:
+    """Its model with its own dropout (0.2), fitted for a single step: that builds everything."""
+    if (model, loss) != ("SASRec", "softmax"):
+        raise ValueError(f"not here: {model} with {loss}")
+    held["model"] = SASRecModel(
+        n_factors=dim,
+        n_blocks=2,
+        n_heads=heads,
+        session_max_len=length,
+        batch_size=batch,
+        loss="softmax",
+        get_trainer_func=lambda: _trainer(1),
+    )
+    held["model"].fit(held["dataset"])
+
+
+def sequence_steps(count: int) -> dict[str, Any]:
+    """Its trainer over its own loader, from the end of one step to the end of the next."""
+    model, clock = held["model"], _Clock()
+    loader = model.data_preparator.get_dataloader_train()
+    _trainer(count + 1, clock).fit(model.lightning_model, loader)
+    return {
+        "seconds": np.diff(clock.ends).tolist(),
+        "sequences": clock.sequences[1:],
+        "targets": clock.targets[1:],
+    }
+
+
+def rank_sequences(k: int) -> dict[str, Any]:
+    """The best k of everything unseen for everybody, and its metrics."""
+    test = held["test"]
+    began = time.perf_counter()
+    found = held["model"].recommend(test[Columns.User], held["dataset"], k, filter_viewed=True)
+    marks = calc_metrics({"recall": Recall(k), "ndcg": NDCG(k)}, found, test)
+    seconds = time.perf_counter() - began
+    return {"seconds": [seconds], "users": [len(test)], "recall": float(marks["recall"])}
+
+
+class _Clock(Callback):
+    """Notes when each step ended, and what its batch held."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.sequences: list[int] = []
+        self.targets: list[int] = []
+
+    def on_train_batch_end(
+        self, trainer: Any, module: Any, outputs: Any, batch: Any, number: int
+    ) -> None:
+        """A step is over."""
+        self.ends.append(time.perf_counter())
+        self.sequences.append(len(batch["y"]))
+        self.targets.append(int((batch["y"] != 0).sum()))
+
+
+def _trainer(count: int, *callbacks: Callback) -> Trainer:
+    """As its own default, for so many steps."""
+    return Trainer(
+        max_epochs=1,
+        min_epochs=1,
+        limit_train_batches=count,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=False,
+        enable_checkpointing=False,
+        accelerator="cpu",
+        devices=1,
+        callbacks=list(callbacks),
+    )
+
+
+def _frame(pairs: np.ndarray) -> pd.DataFrame:
+    begin = np.datetime64("2000-01-01", "s")
+    return pd.DataFrame(
+        {
+            Columns.User: pairs[:, 0],
+            Columns.Item: pairs[:, 1],
+            Columns.Weight: 1.0,
+            Columns.Datetime: begin + np.arange(len(pairs)).astype("timedelta64[s]"),
+        }
+    )
+
+
+if __name__ == "__main__":
+    serve(
+        version=version,
+        load_sequences=load_sequences,
+        set_up_sequences=set_up_sequences,
+        sequence_steps=sequence_steps,
+        rank_sequences=rank_sequences,
+    )
