@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tesserec.core import Histories, Ragged, Requests
+from tesserec.core.errors import BadSpec
 from tesserec.methods.sequential.bert4rec import BERT4Rec, _followed
 from tesserec.parts.batches import Cloze, Packed
 from tesserec.parts.negatives import Uniform
@@ -144,6 +145,11 @@ def test_an_answer_depends_on_the_last_events_and_on_none_before_them():
         assert torch.equal(before, after) == (place < 12 - 8)
 
 
+def test_heads_that_cannot_share_the_dimensions_are_refused():
+    with pytest.raises(BadSpec, match="7 dimensions"):
+        BERT4Rec(dim=7, heads=2).network(DATA)
+
+
 @pytest.mark.parametrize("blocks", [0, 1, 2])
 def test_states_of_some_events_are_those_among_all(blocks):
     network = random_network(METHOD.changed({"blocks": blocks}))
@@ -165,7 +171,7 @@ def test_a_sequence_is_read_alone_as_among_others():
 def test_other_objectives_compare_with_drawn_items():
     """One negative: -log sigmoid of the positive's logit, and of minus the negative's."""
     cloze = Cloze(size=8, length=9, share=0.4, sampler=Uniform(), negatives=1)
-    method = METHOD.changed({}).model_copy(update={"objective": BCE(), "batches": cloze})
+    method = BERT4Rec(dim=6, objective=BCE(), batches=cloze)
     network = random_network(method)
     batch = batches(method)[0]
     rows = batch.events.items.split(batch.events.lengths.tolist())
@@ -173,6 +179,18 @@ def test_other_objectives_compare_with_drawn_items():
     chosen = logits.gather(1, torch.cat([batch.positive[:, None], batch.negative.items], 1))
     slow = functional.softplus(-chosen[:, 0]) + functional.softplus(chosen[:, 1])
     torch.testing.assert_close(network.loss(batch).each, slow)
+
+
+def test_items_may_be_fed_by_content():
+    vectors = torch.randn(ITEMS, 4, generator=torch.Generator().manual_seed(0))
+    data = DATA.with_vectors("text", vectors)
+    method = METHOD.changed({"items": {"kind": "FedBy"}})
+    network = method.network(data)
+    batch = next(iter(method.batches(data)(torch.Generator().manual_seed(0))))
+    loss = network.loss(batch).total(batch)
+    loss.backward()
+    assert network.items.project.weight.grad.abs().sum() > 0
+    assert network.input_vectors().shape == (ITEMS + 1, 6)
 
 
 def test_weights_begin_as_in_the_paper():

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tesserec.core.errors import BadSpec
 from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
@@ -182,6 +183,11 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, heads: int, dropout: float, causal: bool) -> None:
         super().__init__()
+        if dim % heads:
+            raise BadSpec(
+                f"{dim} dimensions cannot be shared out among {heads} heads.",
+                "Set heads to a divisor of the dimensions.",
+            )
         self.heads, self.causal = heads, causal
         self.into = nn.Linear(dim, 3 * dim)  # queries, keys, values
         self.out = nn.Linear(dim, dim)
