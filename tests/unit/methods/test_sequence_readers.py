@@ -9,7 +9,7 @@ from tesserec.core import Run
 from tesserec.data import toys
 from tesserec.parts.batches import Packed
 
-READERS = [tr.SASRec(dim=8), tr.GRU4Rec(dim=8, layers=2), tr.NextItNet(dim=8)]
+READERS = [tr.SASRec(dim=8), tr.GRU4Rec(dim=8, layers=2), tr.NextItNet(dim=8), tr.Caser(dim=8)]
 LENGTHS = [9, 8, 8, 5, 2, 1, 1]
 
 
