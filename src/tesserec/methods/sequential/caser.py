@@ -87,13 +87,11 @@ class Windows(nn.Module):
     def __init__(self, method: Caser) -> None:
         super().__init__()
         dim, self.window = method.dim, method.window
-        self.horizontal: Iterable[Any] = nn.ModuleList(
-            nn.Conv1d(dim, method.filters, height) for height in method.heights
-        )
-        for filters in self.horizontal:
-            nn.init.trunc_normal_(filters.get_parameter("weight"), std=0.1, a=-0.2, b=0.2)
-        start = torch.empty(method.window, method.vertical)
-        self.vertical = nn.Parameter(nn.init.trunc_normal_(start, std=0.1, a=-0.2, b=0.2))
+        filters = [nn.Conv1d(dim, method.filters, height) for height in method.heights]
+        self.horizontal: Iterable[Any] = nn.ModuleList(filters)
+        self.vertical = nn.Parameter(torch.empty(method.window, method.vertical))
+        for weight in (self.vertical, *(one.weight for one in filters)):
+            nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
         self.drop = Drop(method.dropout)
         found = len(method.heights) * method.filters + method.vertical * dim
         self.dense = nn.Linear(found, dim)
