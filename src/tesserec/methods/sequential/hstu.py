@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.core.errors import BadSpec
-from tesserec.parts.batches import Packed, Sequences
+from tesserec.parts.batches import Group, Packed, Sequences
 from tesserec.parts.negatives import Shared
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import Drop, ItemTable, Learned, NextItem
@@ -53,7 +53,7 @@ class HSTU(Learner):
     items: ItemTable = Learned()
     objective: Objective = Softmax(temperature=0.05, cosine=True)
     # `length` is also n. The paper draws 128 (R) for each position: with `Uniform` a step on a CPU
-    # takes over twenty times as long.
+    # takes over ten times as long.
     batches: Sequences = Sequences(size=128, length=200, negatives=128, sampler=Shared())
     schedule: Schedule = Schedule(
         epochs=101, rate=1e-3, optimizer=AdamW(betas=(0.9, 0.98), weight_decay=0.0), patience=20
@@ -109,6 +109,13 @@ class Memory:
     places: Tensor  # [S, W] from 0; -1 where there is no event
     times: Tensor | None  # [S, W]; where there is no event, the last time
 
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor, group: Group, times: Tensor | None) -> "Memory":
+        """Of the events of a group; `times` are those of all: [T]"""
+        places = torch.arange(group.width, device=keys.device)
+        places = torch.where(places < group.lengths[:, None], places, -1)
+        return cls(keys, values, places, None if times is None else group.padded(times))
+
     def add(self, key: Tensor, value: Tensor) -> None:
         """One event more of each, at the time of the last: 2 x [S, H, 1, Dh]"""
         self.keys, self.values = torch.cat([self.keys, key], 2), torch.cat([self.values, value], 2)
@@ -145,9 +152,7 @@ class Units(nn.Module):
         packed = self._timed(packed)
         looks = _looks(packed, self.longest)
         for unit in self.units:
-            if memories is not None:
-                memories.append(unit.remembered(values, packed))
-            values = unit(values, packed, looks)
+            values = unit(values, packed, looks, memories)
         return values
 
     def ends(self, values: Tensor, packed: Packed) -> Tensor:
@@ -186,19 +191,30 @@ class Unit(nn.Module):
         self.times = nn.Parameter(0.02 * torch.randn(BUCKETS + 1)) if method.by_time else None
         self.drop = Drop(method.dropout)
 
-    def forward(self, values: Tensor, packed: Packed, looks: list[Look]) -> Tensor:
+    def forward(
+        self, values: Tensor, packed: Packed, looks: list[Look], memories: Memories | None = None
+    ) -> Tensor:
         """[T, D] -> [T, D]"""
         gate, rest = self._projected(values)
-        tables = []
+        tables, kept = [], []
         for group, look in zip(packed.groups, looks, strict=True):
             query, key, value = self._by_head(group.padded(rest))
             tables.append(self._seen(query, key, value, look))
+            if memories is not None:
+                kept.append(Memory.of(key, value, group, packed.time))
+        if memories is not None:
+            memories.append(kept)
         return self._gated(values, gate, packed.joined(tables))
 
     def ends(self, values: Tensor, packed: Packed) -> Tensor:
         """[T, D] -> [S, D]: only the last event of each sequence looks back."""
-        last = values[packed.ends - 1]
-        return self._from_last(last, *self._projected(last), self.remembered(values, packed))
+        gate, rest = self._projected(values)
+        kept = []
+        for group in packed.groups:
+            _, key, value = self._by_head(group.padded(rest))
+            kept.append(Memory.of(key, value, group, packed.time))
+        last = packed.ends - 1
+        return self._from_last(values[last], gate[last], rest[last], kept)
 
     def further(self, values: Tensor, kept: list[Memory]) -> Tensor:
         """[S, D] -> [S, D]; its keys and values are remembered then."""
@@ -207,18 +223,6 @@ class Unit(nn.Module):
             _, key, value = self._by_head(rows)
             memory.add(key, value)
         return self._from_last(values, gate, rest, kept)
-
-    def remembered(self, values: Tensor, packed: Packed) -> list[Memory]:
-        """What is needed of each group to read on: [T, D]"""
-        _, rest = self._projected(values)
-        kept = []
-        for group in packed.groups:
-            _, key, value = self._by_head(group.padded(rest))
-            places = torch.arange(group.width, device=values.device)
-            places = torch.where(places < group.lengths[:, None], places, -1)
-            times = None if packed.time is None else group.padded(packed.time)
-            kept.append(Memory(key, value, places, times))
-        return kept
 
     def _from_last(self, values: Tensor, gate: Tensor, rest: Tensor, kept: list[Memory]) -> Tensor:
         """The last events, which are remembered already, look back: [S, D] -> [S, D]"""
