@@ -6,8 +6,8 @@ benchmark: items are read, and the next item is told.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.core.errors import BadSpec
-from tesserec.parts.batches import Packed, Sequences
+from tesserec.parts.batches import Group, Packed, Sequences
 from tesserec.parts.negatives import Shared
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import Drop, ItemTable, Learned, NextItem
@@ -44,7 +44,7 @@ class HSTU(Learner):
     needs: ClassVar = frozenset({"order"})
 
     dim: Count = 50  # D; 256 for ML-20M, 64 for Books
-    blocks: Annotated[int, Field(ge=0)] = 2  # 8 in the large form for ML-1M
+    blocks: Count = 2  # 8 in the large form for ML-1M
     heads: Count = 1  # each of width dim / heads, d_qk = d_v; 2 in the large form
     dropout: Part = 0.2  # 0.5 for Books
     by_place: bool = True  # how many events lie between biases attention
@@ -53,7 +53,7 @@ class HSTU(Learner):
     items: ItemTable = Learned()
     objective: Objective = Softmax(temperature=0.05, cosine=True)
     # `length` is also n. The paper draws 128 (R) for each position: with `Uniform` a step on a CPU
-    # takes over twenty times as long.
+    # takes over ten times as long.
     batches: Sequences = Sequences(size=128, length=200, negatives=128, sampler=Shared())
     schedule: Schedule = Schedule(
         epochs=101, rate=1e-3, optimizer=AdamW(betas=(0.9, 0.98), weight_decay=0.0), patience=20
@@ -93,6 +93,12 @@ class Look:
     bucket: Tensor | None  # [S, Q, W] of the seconds between; None: not known
     share: Tensor  # [R, Q, W] 1 / n, or 0 for what comes later
 
+    @classmethod
+    def over(cls, apart: Tensor, seconds: Tensor | None, seen: Tensor, longest: int) -> "Look":
+        """From places and times between, and from what is seen at all."""
+        known = None if seconds is None else bucket(seconds)
+        return cls(apart.clamp(0, longest - 1), known, seen / longest)
+
 
 @dataclass
 class Memory:
@@ -102,6 +108,26 @@ class Memory:
     values: Tensor  # [S, H, W, Dh]
     places: Tensor  # [S, W] from 0; -1 where there is no event
     times: Tensor | None  # [S, W]; where there is no event, the last time
+
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor, group: Group, times: Tensor | None) -> "Memory":
+        """Of the events of a group; `times` are those of all: [T]"""
+        places = torch.arange(group.width, device=keys.device)
+        places = torch.where(places < group.lengths[:, None], places, -1)
+        return cls(keys, values, places, None if times is None else group.padded(times))
+
+    def add(self, key: Tensor, value: Tensor) -> None:
+        """One event more of each, at the time of the last: 2 x [S, H, 1, Dh]"""
+        self.keys, self.values = torch.cat([self.keys, key], 2), torch.cat([self.values, value], 2)
+        self.places = torch.cat([self.places, self.places.amax(1, keepdim=True) + 1], 1)
+        if self.times is not None:
+            self.times = torch.cat([self.times, self.times[:, -1:]], 1)
+
+    def from_last(self, longest: int) -> Look:
+        """The last event of each looks back: Q = 1."""
+        apart = (self.places.amax(1, keepdim=True) - self.places)[:, None]
+        seconds = None if self.times is None else (self.times[:, -1:] - self.times)[:, None]
+        return Look.over(apart, seconds, (self.places >= 0)[:, None], longest)
 
 
 Memories = list[list[Memory]]  # of each unit, of each group
@@ -123,23 +149,20 @@ class Units(nn.Module):
 
     def forward(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """The state after each event: [T, D] -> [T, D]. Fills `memories` if there is a list."""
-        looks = self._looks(packed)
+        packed = self._timed(packed)
+        looks = _looks(packed, self.longest)
         for unit in self.units:
-            values, kept = unit(values, packed, looks)
-            if memories is not None:
-                pairs = zip(kept, self._known(packed), strict=True)
-                memories.append([Memory(k, v, places, times) for (k, v), (places, times) in pairs])
+            values = unit(values, packed, looks, memories)
         return values
 
     def ends(self, values: Tensor, packed: Packed) -> Tensor:
         """The state after the last event of each sequence alone: [T, D] -> [S, D]"""
-        if not list(self.units):
-            return values[packed.ends - 1]
-        looks = self._looks(packed)
+        packed = self._timed(packed)
+        looks = _looks(packed, self.longest)
         *earlier, last = self.units
         for unit in earlier:
-            values, _ = unit(values, packed, looks)
-        return last.ends(values, packed, [self._from_last(*one) for one in self._known(packed)])
+            values = unit(values, packed, looks)
+        return cast(Tensor, last.ends(values, packed))
 
     def further(self, values: Tensor, memories: Memories) -> Tensor:
         """One event more for each sequence, at the time of its last one: [S, D] -> [S, D]
@@ -147,52 +170,12 @@ class Units(nn.Module):
         The memories are lengthened.
         """
         for unit, kept in zip(self.units, memories, strict=True):
-            for memory in kept:
-                place = memory.places.amax(1, keepdim=True) + 1
-                memory.places = torch.cat([memory.places, place], 1)
-                if memory.times is not None:
-                    memory.times = torch.cat([memory.times, memory.times[:, -1:]], 1)
-            looks = [self._from_last(memory.places, memory.times) for memory in kept]
-            values = unit.further(values, kept, looks)
+            values = unit.further(values, kept)
         return values
 
-    def _times(self, packed: Packed) -> Tensor | None:
-        """Seconds, if that is what times were when this learned: [T]"""
-        return packed.time if packed.time is not None and bool(self.timed) else None
-
-    def _looks(self, packed: Packed) -> list[Look]:
-        """All events of each group look back."""
-        times, looks = self._times(packed), []
-        following = None if times is None else _following(times, packed)
-        for group in packed.groups:
-            places = torch.arange(group.width, device=packed.items.device)
-            apart = places[:, None] - places
-            between = None
-            if times is not None and following is not None:
-                between = group.padded(following)[:, :, None] - group.padded(times)[:, None]
-            looks.append(self._look(apart[None], between, apart[None] >= 0))
-        return looks
-
-    def _from_last(self, places: Tensor, times: Tensor | None) -> Look:
-        """The last events look back: [S, W], [S, W] -> [S, 1, W]"""
-        apart = (places.amax(1, keepdim=True) - places)[:, None]
-        between = None if times is None else (times[:, -1:] - times)[:, None]
-        return self._look(apart, between, (places >= 0)[:, None])
-
-    def _look(self, apart: Tensor, between: Tensor | None, seen: Tensor) -> Look:
-        apart = apart.clamp(0, self.longest - 1)
-        return Look(apart, None if between is None else bucket(between), seen / self.longest)
-
-    def _known(self, packed: Packed) -> list[tuple[Tensor, Tensor | None]]:
-        """Places and times of each group: [S, W], [S, W]"""
-        times = self._times(packed)
-        known = []
-        for group in packed.groups:
-            places = torch.arange(group.width, device=packed.items.device)
-            there = places < group.lengths[:, None]
-            padded = None if times is None else group.padded(times)
-            known.append((torch.where(there, places, -1), padded))
-        return known
+    def _timed(self, packed: Packed) -> Packed:
+        """Without times, unless they were seconds when this learned."""
+        return packed if packed.time is None or bool(self.timed) else replace(packed, time=None)
 
 
 class Unit(nn.Module):
@@ -200,7 +183,7 @@ class Unit(nn.Module):
 
     def __init__(self, method: HSTU, longest: int) -> None:
         super().__init__()
-        dim, self.heads = method.dim, method.heads
+        dim, self.heads, self.longest = method.dim, method.heads, longest
         self.into = nn.Parameter(0.02 * torch.randn(4 * dim, dim))  # to U, Q, K, V
         self.out = nn.Linear(dim, dim)
         nn.init.xavier_uniform_(self.out.weight)
@@ -209,40 +192,45 @@ class Unit(nn.Module):
         self.drop = Drop(method.dropout)
 
     def forward(
-        self, values: Tensor, packed: Packed, looks: list[Look]
-    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """[T, D] -> [T, D], and the keys and values of each group"""
+        self, values: Tensor, packed: Packed, looks: list[Look], memories: Memories | None = None
+    ) -> Tensor:
+        """[T, D] -> [T, D]"""
         gate, rest = self._projected(values)
         tables, kept = [], []
         for group, look in zip(packed.groups, looks, strict=True):
             query, key, value = self._by_head(group.padded(rest))
             tables.append(self._seen(query, key, value, look))
-            kept.append((key, value))
-        return self._gated(values, gate, packed.joined(tables)), kept
+            if memories is not None:
+                kept.append(Memory.of(key, value, group, packed.time))
+        if memories is not None:
+            memories.append(kept)
+        return self._gated(values, gate, packed.joined(tables))
 
-    def ends(self, values: Tensor, packed: Packed, looks: list[Look]) -> Tensor:
+    def ends(self, values: Tensor, packed: Packed) -> Tensor:
         """[T, D] -> [S, D]: only the last event of each sequence looks back."""
         gate, rest = self._projected(values)
-        last, seen, first = packed.ends - 1, [], 0
-        for group, look in zip(packed.groups, looks, strict=True):
-            rows = last[first : first + len(group.lengths)]
-            query = self._by_head(rest[rows, None])[0]
+        kept = []
+        for group in packed.groups:
             _, key, value = self._by_head(group.padded(rest))
-            seen.append(self._seen(query, key, value, look)[:, 0])
-            first += len(rows)
-        return self._gated(values[last], gate[last], torch.cat(seen))
+            kept.append(Memory.of(key, value, group, packed.time))
+        last = packed.ends - 1
+        return self._from_last(values[last], gate[last], rest[last], kept)
 
-    def further(self, values: Tensor, kept: list[Memory], looks: list[Look]) -> Tensor:
+    def further(self, values: Tensor, kept: list[Memory]) -> Tensor:
         """[S, D] -> [S, D]; its keys and values are remembered then."""
         gate, rest = self._projected(values)
-        seen, first = [], 0
-        for memory, look in zip(kept, looks, strict=True):
-            rows = rest[first : first + len(memory.keys), None]
-            query, key, value = self._by_head(rows)
-            memory.keys = torch.cat([memory.keys, key], 2)
-            memory.values = torch.cat([memory.values, value], 2)
+        for memory, rows in zip(kept, _shared_out(rest, kept), strict=True):
+            _, key, value = self._by_head(rows)
+            memory.add(key, value)
+        return self._from_last(values, gate, rest, kept)
+
+    def _from_last(self, values: Tensor, gate: Tensor, rest: Tensor, kept: list[Memory]) -> Tensor:
+        """The last events, which are remembered already, look back: [S, D] -> [S, D]"""
+        seen = []
+        for memory, rows in zip(kept, _shared_out(rest, kept), strict=True):
+            query = self._by_head(rows)[0]
+            look = memory.from_last(self.longest)
             seen.append(self._seen(query, memory.keys, memory.values, look)[:, 0])
-            first += len(rows)
         return self._gated(values, gate, torch.cat(seen))
 
     def _projected(self, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -283,8 +271,27 @@ def _entries(table: Tensor, places: Tensor) -> Tensor:
     return table.index_select(0, places.flatten()).view(places.shape)
 
 
+def _looks(packed: Packed, longest: int) -> list[Look]:
+    """All events of each group look back, from the time of the event that comes next."""
+    times, looks = packed.time, []
+    for group in packed.groups:
+        places = torch.arange(group.width, device=packed.items.device)
+        apart = (places[:, None] - places)[None]
+        seconds = None
+        if times is not None:
+            own, following = group.padded(times), group.padded(_following(times, packed))
+            seconds = following[:, :, None] - own[:, None]
+        looks.append(Look.over(apart, seconds, apart >= 0, longest))
+    return looks
+
+
 def _following(times: Tensor, packed: Packed) -> Tensor:
     """The time of each event's next one; of the last of a sequence its own: [T]"""
     following = times.roll(-1)
     following[packed.ends - 1] = times[packed.ends - 1]
     return following
+
+
+def _shared_out(rows: Tensor, kept: list[Memory]) -> list[Tensor]:
+    """The rows of each group's sequences: [S, n] -> [s, 1, n]"""
+    return [part[:, None] for part in rows.split([len(memory.keys) for memory in kept])]
