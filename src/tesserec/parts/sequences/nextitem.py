@@ -147,9 +147,11 @@ class NextItem(nn.Module):
     def begin(self, requests: Requests, inputs: Tensor) -> tuple[Tensor, Live] | None:
         """The query of one history, and a state to go on from; None where one cannot.
 
-        Where places are counted from the end, every event moves all that came before it.
+        Where places are counted from the end, every event moves all that came before it. A reader
+        that is `timed` knows the time of an event only when it reads the history.
         """
-        if self.places.counted == "end" or not hasattr(self.reader, "further"):
+        timed = bool(getattr(self.reader, "timed", False))
+        if self.places.counted == "end" or timed or not hasattr(self.reader, "further"):
             return None
         packed, _ = Packed.of(requests.history, self.longest)
         packed = packed.to(inputs.device)
