@@ -59,6 +59,7 @@ class Method(Spec):
 
     tiny: ClassVar[Mapping[str, Any]] = {}  # the changes that make it small, for contract tests
     needs: ClassVar[frozenset[str]] = frozenset()  # of "vectors", "order", "features", ...
+    keeps_events: ClassVar[bool] = False  # whether its model holds what each person did
 
     @abstractmethod
     def network(self, data: Dataset) -> nn.Module:

@@ -1,0 +1,1 @@
+"""Methods for the order in which people did things."""
