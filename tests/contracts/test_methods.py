@@ -20,7 +20,8 @@ from tesserec.training import Learner, Strategy
 from toys.strategies import Remembering
 
 METHODS = [method for method in every(Method) if method.__module__.startswith("tesserec.methods")]
-SAME_FOR_ALL = {"Popular"}
+SAME_FOR_ALL = {"Popular", "RecentPopular"}
+BLIND_TO_DIRECTION = {"VSKNN"}  # compares sets: of one item it knows what is near, on either side
 CONTENT_ALONE = {"ContentKNN"}  # events say who chose what, and nothing about items
 
 
@@ -234,7 +235,9 @@ def test_a_stranger_with_the_history_of_a_taste_gets_that_taste(
     if "order" in kind.needs:  # what follows is found, wherever one begins
         ids = model.catalog.items.ids
         asked = tr.Requests.of(model.catalog, histories=[[ids[3], ids[4], ids[5]], [ids[18]]])
-        assert answers(model, asked, 1)[:, 0].tolist() == [6, 19]
+        after, near = answers(model, asked, 1)[:, 0].tolist()
+        assert after == 6
+        assert near in ({17, 19} if kind.__name__ in BLIND_TO_DIRECTION else {19})
         return
     even = [model.catalog.items.ids[row] for row in range(0, 12, 2)]
     asked = tr.Requests.of(model.catalog, histories=[even])

@@ -193,6 +193,12 @@ model = tr.load("path/to/this/folder")
 model.recommend(tr.Requests.of(model.catalog, histories=[["an item id", "another"]]), k=10)
 ```
 
-It was written without the data it learned from: no events, no vectors, nothing about people but
-their ids.
+{_KEEPS_EVENTS if method.keeps_events else _KEEPS_NOTHING}
 {card}"""
+
+
+_KEEPS_NOTHING = """It was written without the data it learned from: no events, no vectors, nothing
+about people but their ids."""
+
+_KEEPS_EVENTS = """It holds what people did: which items each of them chose, beside their ids.
+Handle it like the data it learned from; to forget somebody, fit again without them."""
