@@ -58,13 +58,9 @@ class Method(Spec):
     """A frozen description of a way to learn; its fields are its hyper-parameters."""
 
     tiny: ClassVar[Mapping[str, Any]] = {}  # the changes that make it small, for contract tests
-<<<<<<< HEAD
     # Of "vectors" (of items), "order" (of events) and "repeats" (people come back to old items).
     needs: ClassVar[frozenset[str]] = frozenset()
-=======
-    needs: ClassVar[frozenset[str]] = frozenset()  # of "vectors", "order", "features", ...
     keeps_events: ClassVar[bool] = False  # whether its model holds what each person did
->>>>>>> wt-simple
 
     @abstractmethod
     def network(self, data: Dataset) -> nn.Module:
