@@ -25,7 +25,13 @@ CONTENT_ALONE = {"ContentKNN"}  # events say who chose what, and nothing about i
 
 
 def tiny(kind: type[Method]) -> Method:
-    return kind().changed(kind.tiny)
+    return kind(**kind.tiny)  # strategies have no other method by default
+
+
+def sooner(method: Learner, epochs: int) -> Learner:
+    """The same method with fewer epochs; a strategy takes those of what it holds."""
+    changes = {"schedule": {"epochs": epochs}}
+    return method.changed({"method": changes} if isinstance(method, Strategy) else changes)
 
 
 @pytest.fixture(params=METHODS, ids=lambda kind: kind.__name__)
@@ -40,9 +46,16 @@ def method(kind: type[Method]) -> Method:
 
 def world_of(kind: type[Method]) -> Dataset:
     """The toy world whose secret this method can find."""
+    if "repeats" in kind.needs:
+        return toys.repeats()
     if "order" in kind.needs:
         return toys.cycle()
     return toys.taste_told_by_text() if "vectors" in kind.needs else toys.checkerboard()
+
+
+def parted(kind: type[Method], data: Dataset, **more: float) -> Split:
+    """The published parts; who comes back to old items is asked about them, too."""
+    return Published(seen="allow" if "repeats" in kind.needs else "exclude", **more).split(data)
 
 
 def with_vectors(kind: type[Method], data: Dataset) -> Dataset:
@@ -60,7 +73,7 @@ _FITTED: dict[str, tuple[Split, Answering]] = {}
 def fitted(kind: type[Method]) -> tuple[Split, Answering]:
     """The method fitted once to its world; nobody changes it."""
     if kind.__name__ not in _FITTED:
-        split = Published(valid=0).split(world_of(kind))
+        split = parted(kind, world_of(kind), valid=0)
         _FITTED[kind.__name__] = split, tiny(kind).fit(split.train, Run(seed=1))
     return _FITTED[kind.__name__]
 
@@ -86,7 +99,8 @@ def test_it_answers_different_allowed_items_best_first(fitted: tuple[Split, Answ
     items = len(model.catalog.items)
     found = model.recommend(split.test.requests, items + 5)
     assert found.items.shape == (len(split.test), items + 5)
-    for row, excluded in zip(found.items, split.test.requests.exclude.lists(), strict=True):
+    excludes = split.test.requests.exclude or Ragged.empty(len(split.test))
+    for row, excluded in zip(found.items, excludes.lists(), strict=True):
         there = row[row >= 0].tolist()
         assert len(there) == len(set(there))
         assert set(there) == set(range(items)) - set(excluded)
@@ -145,7 +159,7 @@ def test_the_order_of_rows_changes_nothing(
         items[order.numpy()],
         None if vectors is None else vectors[order],
     )
-    other = Published(valid=0).split(shuffled)
+    other = parted(kind, shuffled, valid=0)
     again = method.fit(other.train, Run(seed=1))
     assert torch.equal(answers(again, other.test.requests), answers(model, split.test.requests))
 
@@ -164,7 +178,7 @@ def test_names_that_sort_alike_rename_the_answers_and_change_nothing_else(
         items.with_columns(id=renamed("id")),
         vectors,
     )
-    other = Published(valid=0).split(renamed_world)
+    other = parted(kind, renamed_world, valid=0)
     again = method.fit(other.train, Run(seed=1))
     mine = model.catalog.items.names(answers(model, split.test.requests))
     theirs = again.catalog.items.names(answers(again, other.test.requests))
@@ -211,6 +225,12 @@ def test_a_stranger_with_the_history_of_a_taste_gets_that_taste(
     if kind.__name__ in SAME_FOR_ALL:
         pytest.skip("answers everybody alike")
     _, model = fitted
+    if "repeats" in kind.needs:  # their own items, the last first
+        ids = model.catalog.items.ids
+        histories = [[ids[3], ids[4], ids[5]], [ids[18], ids[7], ids[18]]]
+        asked = tr.Requests.of(model.catalog, histories=histories, seen="allow")
+        assert answers(model, asked, 2).tolist() == [[5, 4], [18, 7]]
+        return
     if "order" in kind.needs:  # what follows is found, wherever one begins
         ids = model.catalog.items.ids
         asked = tr.Requests.of(model.catalog, histories=[[ids[3], ids[4], ids[5]], [ids[18]]])
@@ -251,7 +271,7 @@ def test_small_and_odd_worlds_are_learned_from(
             method.fit(data, Run())
         return
     if isinstance(method, Learner):
-        method = method.changed({"schedule": {"epochs": 2}})
+        method = sooner(method, 2)
         if "order" in kind.needs and data.histories.items.lengths.max() < 2:
             with pytest.raises(BadData, match="two events"):
                 method.fit(data, Run())
@@ -293,6 +313,8 @@ def test_an_explanation_shares_out_one(kind: type[Method], fitted: tuple[Split, 
     total = torch.zeros(len(requests)).index_add(0, rows, shares)
     torch.testing.assert_close(total, torch.ones(len(requests)))
     assert (shares >= 0).all()
+    if "repeats" in kind.needs:  # who comes back to an item says nothing of others
+        return
     near = model.similar(torch.arange(6), 3).items
     assert not (near == torch.arange(6)[:, None]).any()
     if "order" in kind.needs:  # what comes one after the other need not be alike
@@ -304,10 +326,10 @@ def test_fit_sees_the_validation_truth_only_through_evaluation(
     method: Method, kind: type[Method], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the marks replaced, other truths give the same weights to the bit."""
-    split = Published().split(world_of(kind))
+    split = parted(kind, world_of(kind))
     assert split.valid is not None
     if isinstance(method, Learner):
-        method = method.changed({"schedule": {"epochs": 3}})
+        method = sooner(method, 3)
     steady = iter(range(10**6))
     blind = type("Marks", (), {"__getitem__": lambda *_: float(next(steady))})
     monkeypatch.setattr(sys.modules["tesserec.training.train"], "mark", lambda *_, **__: blind())
@@ -320,11 +342,11 @@ def test_fit_sees_the_validation_truth_only_through_evaluation(
 def test_nothing_is_written_outside_the_run_folder(
     method: Method, kind: type[Method], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    split = Published().split(world_of(kind))
+    split = parted(kind, world_of(kind))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     if isinstance(method, Learner):
-        method = method.changed({"schedule": {"epochs": 2}})
+        method = sooner(method, 2)
     method.fit(split.train, Run(folder=tmp_path / "run", valid=split.valid))
     assert not list((tmp_path / "here").iterdir())
     assert {path.name for path in tmp_path.iterdir()} <= {"here", "run"}
@@ -337,7 +359,7 @@ LEARNERS = [k for k in METHODS if issubclass(k, Learner) and not issubclass(k, S
 
 @pytest.mark.parametrize("kind", LEARNERS, ids=lambda kind: kind.__name__)
 def test_it_works_inside_a_strategy(kind: type[Learner], tmp_path: Path) -> None:
-    split = Published().split(world_of(kind))
+    split = parted(kind, world_of(kind))
     inner = tiny(kind).changed({"schedule": {"epochs": 3}})
     method = Remembering(method=inner)
     model = method.fit(split.train, Run(seed=1, valid=split.valid))

@@ -31,6 +31,23 @@ def test_import_describe_and_split(tesserec, shop: Path) -> None:
     assert names == ["test", "train", "valid"]
 
 
+def test_sessions_are_split_off_whole_and_asked_as_was_said(tesserec, shop: Path) -> None:
+    parted = tesserec("data split shop parted --split sessions --json").json
+    assert parted["events"] == {"train": 120, "valid": 15, "test": 15}
+    frame = tr.read("parted").interactions.frame
+    assert frame.group_by("user").agg(pl.col("split").n_unique())["split"].max() == 1
+    published = "--split published --requests event --seen allow --shortest 2"
+    for run, line in {"own": "shop --split sessions", "same": f"parted {published}"}.items():
+        data, protocol = line.split(" ", 1)
+        said = tesserec(f"fit {data} Repeat --out runs/{run} {protocol}")
+        assert said.code == 0, said.err
+    asked = [tesserec(f"evaluate runs/{run} --json").json["requests"] for run in ("own", "same")]
+    assert asked == [3 * 4, 3 * 3]
+    wrong = tesserec("fit shop Repeat --out runs/wrong --split sessions --requests user")
+    assert wrong.code == 2  # wrong use
+    assert "held out whole" in wrong.err
+
+
 def test_bad_rows_fail_are_skipped_or_kept_apart(tesserec, shop: Path) -> None:
     with (shop / "interactions.csv").open("a") as file:
         file.write("c01,,2024-01-01,3\nc01,p01,not a date,3\n")

@@ -13,6 +13,8 @@ PAGES = [
     ROOT / "docs" / "tutorials" / "pictures.md",
     ROOT / "docs" / "how-to" / "use-content.md",
     ROOT / "docs" / "how-to" / "run-a-study.md",
+    ROOT / "docs" / "how-to" / "split-and-ask.md",
+    ROOT / "docs" / "how-to" / "learn-what-comes-next.md",
     ROOT / "docs" / "how-to" / "add-a-method.md",
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

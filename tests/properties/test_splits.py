@@ -11,20 +11,39 @@ from hypothesis import strategies as st
 from tesserec.core import Dataset, Holdout, Split
 from tesserec.core.errors import BadData
 from tesserec.data.build import from_tables
-from tesserec.data.splits import ByItem, ByTime, ByUser, LeaveLast, Published, Splitter
-from tesserec.data.splits.holdouts import hold_out
+from tesserec.data.splits import (
+    ByItem,
+    BySession,
+    ByTime,
+    ByUser,
+    LeaveLast,
+    Published,
+    Splitter,
+)
+from tesserec.data.splits.holdouts import Asking, hold_out
 from toys.worlds import world, worlds
 
-ASKED = ("user", "event")
+ASKED = ("user", "event", "last")
 SEEN = ("exclude", "exclude_train", "allow")
 shares = st.sampled_from([0.1, 0.25, 0.4])
-protocols = {"requests": st.sampled_from(ASKED), "seen": st.sampled_from(SEEN)}
+protocols = {
+    "requests": st.sampled_from(ASKED),
+    "seen": st.sampled_from(SEEN),
+    "shortest": st.integers(0, 2),
+}
+within = protocols | {
+    "requests": st.sampled_from(["event", "last"]),
+    "seen": st.sampled_from(["exclude", "allow"]),
+}
 by_time = st.builds(ByTime, valid=shares | st.just(0.0), test=shares, **protocols)
 by_last = st.builds(LeaveLast, valid=st.integers(0, 2), test=st.integers(1, 2), **protocols)
 by_user = st.builds(ByUser, valid=shares, test=shares, seed=st.integers(0, 3), **protocols)
 by_item = st.builds(ByItem, valid=shares, test=shares, seed=st.integers(0, 3), **protocols)
-published = st.builds(Published, valid=shares, seed=st.integers(0, 3), **protocols)
-everyone = by_time | by_last | by_user | by_item | published
+by_session = st.builds(BySession, valid=shares, test=shares, seed=st.integers(0, 3), **within)
+published = st.builds(
+    Published, valid=shares, sessions=st.booleans(), seed=st.integers(0, 3), **protocols
+)
+everyone = by_time | by_last | by_user | by_item | by_session | published
 
 Events = list[tuple[int, ...]]
 
@@ -77,17 +96,18 @@ def rows_of(holdout: Holdout) -> list[Row]:
 
 
 def slow_hold_out(
-    events: Events, parts: list[int], part: int, asked: str, seen: str
-) -> tuple[list[Row], int, int]:
-    """What `hold_out` says, user by user: its rows, how many items and requests it left out."""
+    events: Events, parts: list[int], part: int, asking: Asking
+) -> tuple[list[Row], list[int]]:
+    """What `hold_out` says, user by user: its rows, and how much it left out for which reason."""
+    asked, seen = asking.requests, asking.seen
 
     def is_shown(other: int) -> bool:
         if seen == "exclude_train":
             return other == 0
-        return other <= part if asked == "event" else other < part
+        return other < part if asked == "user" else other <= part
 
     rows: list[Row] = []
-    items_left_out = requests_left_out = 0
+    too_short = items_left_out = requests_left_out = 0
     for user in sorted({event[0] for event in events}):
         own = [(*event, p) for event, p in zip(events, parts, strict=True) if event[0] == user]
         targets = [event for event in own if event[3] == part]
@@ -98,21 +118,26 @@ def slow_hold_out(
         else:
             questions = [
                 ([event[1] for event in shown if event[2] < target[2]], [target[1]])
-                for target in targets
+                for target in (targets[-1:] if asked == "last" else targets)
             ]
         for history, truth in questions:
+            if len(history) < asking.shortest:
+                too_short += 1
+                continue
             kept = [item for item in truth if seen == "allow" or item not in history]
             items_left_out += len(truth) - len(kept)
             requests_left_out += not kept
             if kept:
                 rows.append((user, history, kept, None if seen == "allow" else history))
-    return rows, items_left_out, requests_left_out
+    short = [too_short] if asking.shortest else []
+    return rows, short + ([] if seen == "allow" else [items_left_out, requests_left_out])
 
 
 @pytest.mark.parametrize("seen", SEEN)
 @pytest.mark.parametrize("asked", ASKED)
-@given(data=worlds(), draw=st.data())
-def test_holding_out_says_what_a_slow_reference_says(asked, seen, data, draw):
+@given(data=worlds(), draw=st.data(), shortest=st.integers(0, 3))
+def test_holding_out_says_what_a_slow_reference_says(asked, seen, data, draw, shortest):
+    asking = Asking(asked, seen, shortest)
     events = events_of(data)
     numbers = st.lists(st.integers(0, 3), min_size=len(events), max_size=len(events))
     parts, part = draw.draw(numbers), draw.draw(st.sampled_from([1, 2]))
@@ -123,15 +148,11 @@ def test_holding_out_says_what_a_slow_reference_says(asked, seen, data, draw):
         Dataset(data.catalog, train),
         torch.tensor(parts, dtype=torch.int8),
         part,
-        asked,
-        seen,
+        asking,
     )
-    rows, items, requests = slow_hold_out(events, parts, part, asked, seen)
+    rows, left_out = slow_hold_out(events, parts, part, asking)
     assert rows_of(found) == rows
-    if seen == "allow":
-        assert found.left_out == {}
-    else:
-        assert list(found.left_out.values()) == [items, requests]
+    assert list(found.left_out.values()) == left_out
     assert found.popularity is not None
     assert found.popularity.tolist() == [
         sum(event[1] == item and p == 0 for event, p in zip(events, parts, strict=True))
@@ -156,9 +177,13 @@ def test_by_time_the_future_is_strictly_later(data, splitter):
             assert (history.time[places] < times[parts == part].min()).all()
 
 
-@given(worlds(least=2), by_time | by_last | by_user | by_item)
-def test_an_event_request_shows_only_what_its_user_did_strictly_before(data, splitter):
-    split = split_of(splitter.changed({"requests": "event"}), data)
+@given(
+    worlds(least=2),
+    by_time | by_last | by_user | by_item | by_session,
+    st.sampled_from(["event", "last"]),
+)
+def test_an_event_request_shows_only_what_its_user_did_strictly_before(data, splitter, asked):
+    split = split_of(splitter.changed({"requests": asked}), data)
     for _, holdout in holdouts(split):
         requests = holdout.requests
         rows, places = requests.history.items.places()
@@ -193,8 +218,57 @@ def test_every_event_is_in_one_part_and_training_holds_its_own_alone(data, split
 
 
 @given(worlds(least=2) | published_worlds(), everyone)
+def test_nobody_is_asked_who_did_less_than_was_wanted(data, splitter):
+    assume(not isinstance(splitter, Published) or "split" in data.interactions.frame.columns)
+    split = split_of(splitter, data)
+    for _, holdout in holdouts(split):
+        assert (holdout.requests.history.items.lengths >= splitter.shortest).all()
+        if splitter.requests == "last":
+            assert (holdout.requests.user.diff() > 0).all()
+            assert (holdout.truth.lengths == 1).all()
+
+
+@given(worlds(least=4) | worlds(clock="order", least=4), by_session)
+def test_by_session_a_session_is_in_one_part_and_later_parts_end_later(data, splitter):
+    users = data.interactions.users
+    parts = splitter.parts(data).of_event
+    of_user = {user: set(parts[users == user].tolist()) for user in set(users.tolist())}
+    assert all(len(own) == 1 for own in of_user.values())
+    counts = [sum(own == {part} for own in of_user.values()) for part in (0, 1, 2)]
+    assert counts[2] == round(len(of_user) * splitter.test)
+    assert counts[0] == len(of_user) - round(len(of_user) * (splitter.test + splitter.valid))
+    times = data.interactions.column("time")
+    place = {
+        user: int(times[users == user].max()) if data.interactions.clock == "seconds" else user
+        for user in of_user
+    }
+    for earlier, later in pairwise((0, 1, 2)):
+        before = [place[user] for user, own in of_user.items() if own == {earlier}]
+        after = [place[user] for user, own in of_user.items() if own == {later}]
+        assert not before or not after or max(before) <= min(after)
+
+
+@given(published_worlds(), published)
+def test_sessions_are_held_out_whole_from_the_published_training_part(data, splitter):
+    names = data.interactions.frame["split"]
+    assume("valid" not in names and "train" in names)
+    parts = splitter.changed({"sessions": True}).parts(data).of_event
+    users, times = data.interactions.users, data.interactions.column("time")
+    training = torch.tensor((names == "train").to_list())
+    sessions = users[training].unique().tolist()
+    ends = {user: int(times[training & (users == user)].max()) for user in sessions}
+    held = [u for u in sessions if (parts[training & (users == u)] == 1).all()]
+    kept = [u for u in sessions if (parts[training & (users == u)] == 0).all()]
+    assert sorted(held + kept) == sessions
+    assert len(held) == round(len(sessions) * splitter.valid)
+    assert not held or not kept or max(ends[u] for u in kept) <= min(ends[u] for u in held)
+    assert ((parts == 1) <= training).all()
+
+
+@given(worlds(least=2) | published_worlds(), everyone)
 def test_exclude_train_shows_training_events_alone(data, splitter):
     assume(not isinstance(splitter, Published) or "split" in data.interactions.frame.columns)
+    assume(not isinstance(splitter, BySession))  # it refuses: nothing would be shown
     splitter = splitter.changed({"seen": "exclude_train"})
     split = split_of(splitter, data)
     learned = set(events_of(split.train))

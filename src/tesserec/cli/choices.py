@@ -9,7 +9,15 @@ from tesserec.core import Method
 from tesserec.core.errors import BadSpec
 from tesserec.core.registry import every, find
 from tesserec.core.spec import nearest
-from tesserec.data.splits import ByItem, ByTime, ByUser, LeaveLast, Published, Splitter
+from tesserec.data.splits import (
+    ByItem,
+    BySession,
+    ByTime,
+    ByUser,
+    LeaveLast,
+    Published,
+    Splitter,
+)
 from tesserec.experiment.study import overrides
 
 SPLITS: dict[str, type[Splitter]] = {
@@ -17,6 +25,7 @@ SPLITS: dict[str, type[Splitter]] = {
     "last": LeaveLast,
     "users": ByUser,
     "items": ByItem,
+    "sessions": BySession,
     "published": Published,
 }
 
@@ -30,10 +39,14 @@ ENCODERS = {
 
 
 def splitter_of(
-    word: str | None, requests: str | None = None, seen: str | None = None
+    word: str | None,
+    requests: str | None = None,
+    seen: str | None = None,
+    shortest: int | None = None,
 ) -> Splitter | None:
     """The split a word stands for; None where nobody said. Raises `BadSpec` for another word."""
-    protocol = {n: v for n, v in (("requests", requests), ("seen", seen)) if v is not None}
+    said = {"requests": requests, "seen": seen, "shortest": shortest}
+    protocol = {name: value for name, value in said.items() if value is not None}
     if word is None:
         if protocol:
             raise BadSpec(f"--{next(iter(protocol))} goes with --split.", f"Add --split {_WORDS}.")

@@ -19,14 +19,18 @@ def fit(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="See: tesserec methods")],
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder to write.")],
     split: Annotated[
-        str | None, typer.Option(help="time, last, users, items or published.")
+        str | None, typer.Option(help="time, last, users, items, sessions or published.")
     ] = None,
     requests: Annotated[
-        Literal["user", "event"] | None, typer.Option(help="One request per user, or per event.")
+        Literal["user", "event", "last"] | None,
+        typer.Option(help="One request per user, per event, or for each user's last event."),
     ] = None,
     seen: Annotated[
         Literal["exclude", "exclude_train", "allow"] | None,
         typer.Option(help="What happens to items of the history."),
+    ] = None,
+    shortest: Annotated[
+        int | None, typer.Option(help="Events a history must hold to be asked with.", min=0)
     ] = None,
     vectors: Annotated[
         str | None, typer.Option(metavar="A,B", help="Which item vectors; all where nobody says.")
@@ -68,7 +72,7 @@ def fit(
     study = Study(
         data=data,
         method=method_of(method, set),
-        split=splitter_of(split, requests, seen),
+        split=splitter_of(split, requests, seen, shortest),
         vectors=None if vectors is None else names_in(vectors),
         seeds=numbers,
     )
@@ -113,6 +117,7 @@ def evaluate(
         "requests": report.requests,
         "metrics": {name: value.to_dict() for name, value in report.metrics.items()},
         "seconds": round(report.seconds, 3),
+        **({"alarm": report.alarm} if report.alarm else {}),
     }
     console.answer(value, str(report))
     console.say(f"report: {run / 'report.html'}")

@@ -58,7 +58,8 @@ class Method(Spec):
     """A frozen description of a way to learn; its fields are its hyper-parameters."""
 
     tiny: ClassVar[Mapping[str, Any]] = {}  # the changes that make it small, for contract tests
-    needs: ClassVar[frozenset[str]] = frozenset()  # of "vectors", "order", "features", ...
+    # Of "vectors" (of items), "order" (of events) and "repeats" (people come back to old items).
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def network(self, data: Dataset) -> nn.Module:

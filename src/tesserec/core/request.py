@@ -20,9 +20,10 @@ history ends with the training part, as in evaluators that mask training items a
 they may be answered, and count when they are right.
 """
 
-Asked = Literal["user", "event"]
+Asked = Literal["user", "event", "last"]
 """`user`: one request per user at the cutoff, truth = the distinct later items.
-`event`: one request per later event, with what came before it."""
+`event`: one request per later event, with what came before it.
+`last`: one request per user, for the last of these events alone, with what came before it."""
 
 
 @dataclass(frozen=True, eq=False)

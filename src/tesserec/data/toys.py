@@ -47,6 +47,25 @@ def cycle(users: int = 60, items: int = 20, steps: int = 9) -> Dataset:
     return from_tables(pl.DataFrame(events), name="cycle")
 
 
+def repeats(users: int = 60, items: int = 20, own: int = 3, steps: int = 9) -> Dataset:
+    """Everybody has a few items of their own and comes back to them in turn, again and again.
+
+    The last two steps are held out, and what is to be found is in the history; all items are
+    equally popular, and popularity knows nothing.
+    """
+    events = [
+        {
+            "user": user,
+            "item": (user + 7 * (step % own)) % items,
+            "time": 1_000_000 + 3600 * step + user,
+            "split": {steps - 1: "test", steps - 2: "valid"}.get(step, "train"),
+        }
+        for user in range(users)
+        for step in range(steps)
+    ]
+    return from_tables(pl.DataFrame(events), name="repeats")
+
+
 def taste_told_by_text(users: int = 40, items: int = 30, cold: int = 6) -> Dataset:
     """Two tastes as on the checkerboard, and titles and vectors that tell them.
 

@@ -14,6 +14,7 @@ from tesserec.core.errors import BadData
 from tesserec.core.files import read_json, replacing, write_json
 from tesserec.evaluation import metrics as measures
 from tesserec.evaluation.groups import Group, groups_of, marks_of_group
+from tesserec.evaluation.leaks import told_by_histories, too_good
 from tesserec.evaluation.statistics import intervals
 from tesserec.evaluation.tasks import Marks, mark
 
@@ -29,6 +30,8 @@ METRICS = (
     "popularity@10",
 )
 """What is measured when nobody says what."""
+
+_ASKED = {"user": "per user", "event": "per event", "last": "for the last event of each user"}
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,20 @@ class Report:
         lines = [f"{self.name} on {self.source.get('data', 'data')}, {self.requests:,} requests"]
         width = max((len(name) for name in self.metrics), default=0)
         lines += [f"  {name:<{width}}  {value}" for name, value in self.metrics.items()]
+        lines += [f"  warning: {self.alarm}"] if self.alarm else []
         lines += [f"  {line}" for line in self.protocol()]
         return "\n".join(lines)
+
+    @property
+    def alarm(self) -> str | None:
+        """What makes the numbers hard to believe, where something does."""
+        return self.facts.get("alarm")
 
     def protocol(self) -> list[str]:
         """How it was measured, one sentence a line."""
         times = "once" if self.opened == 1 else f"{self.opened} times"
         lines = [
-            f"asked per {self.asked}, seen items: {self.seen}, whole catalogue ranked",
+            f"asked {_ASKED[self.asked]}, seen items: {self.seen}, whole catalogue ranked",
             f"data {self.source.get('fingerprint', '?')}, test opened {times}",
         ]
         lines += [f"left out: {count:,} {why}" for why, count in self.left_out.items() if count]
@@ -137,6 +146,8 @@ def evaluate(
     holdout.seal.opened += 1
     marks = mark(recommender, holdout, wanted, progress)
     method: Method | None = getattr(recommender, "method", None)
+    doubts = told_by_histories(holdout)
+    doubts += too_good(marks.answers, holdout, len(recommender.catalog.items))
     return Report(
         name=name or (type(method).__name__ if method else type(recommender).__name__),
         method={} if method is None else method.to_dict(),
@@ -151,6 +162,7 @@ def evaluate(
         seconds=marks.seconds,
         holdout=digest(holdout),
         each=_each(recommender, holdout, marks),
+        facts={"alarm": "; ".join(doubts)} if doubts else {},
     )
 
 

@@ -63,7 +63,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "title": f"{names} on {Path(study.data).name or study.data}",
         "subtitle": f"Run folder {folder.name}",
         "summary": _summary(found),
-        "alarms": [row.report.facts["alarm"] for row in rows if "alarm" in row.report.facts],
+        "alarms": [row.report.alarm for row in rows if row.report.alarm],
         "curves": _curves(folder, colours),
         "data": _data(folder),
         "example": _json(folder / "example.json"),

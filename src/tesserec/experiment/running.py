@@ -11,7 +11,7 @@ from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
 from tesserec.core.errors import BadRequest
 from tesserec.core.files import replacing_folder, write_json
 from tesserec.data.describe import missing_vectors
-from tesserec.evaluation import Report, evaluate, load_report, mark, too_good, with_facts
+from tesserec.evaluation import Report, evaluate, load_report, mark, with_facts
 from tesserec.evaluation import metrics as measures
 from tesserec.experiment.environment import environment, peak_memory
 from tesserec.experiment.folders import RunFolder
@@ -122,10 +122,9 @@ def _evaluate_one(
     if any(metric.name == "ild" for metric in measures.parse(wanted)):
         recommender = replace(recommender, catalog=prepared.split.train.catalog)  # type: ignore[type-var]
     report = evaluate(recommender, test, wanted, progress=options.progress)
-    alarm = too_good(report, len(recommender.catalog.items))
-    if alarm:
-        options.progress.say(f"warning: {alarm}")
-    facts = {**before.get("facts", {}), **({"alarm": alarm} if alarm else {})}
+    if report.alarm:
+        options.progress.say(f"warning: {report.alarm}")
+    facts = {name: fact for name, fact in before.get("facts", {}).items() if name != "alarm"}
     return replace(with_facts(report, **facts), seed=before.get("seed"))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tesserec.core import Histories, Ragged, Requests
+from tesserec.recommenders.live import Live
 from tesserec.recommenders.product import ProductRecommender
 
 Tables = Mapping[str, Tensor]
@@ -65,15 +66,24 @@ class EncoderRecommender(ProductRecommender):
     def item_vectors(self) -> Tensor:
         return self._tables["items"]
 
+    @property
+    def input_vectors(self) -> Tensor:
+        """What histories are read with: [I, D]"""
+        return self._tables["inputs"]
+
+    def live(self, request: Requests) -> Live:
+        """One person's history, to be added to and asked again and again."""
+        return Live(self, request)
+
     def queries(self, requests: Requests) -> Tensor:
-        inputs = self._tables["inputs"]
+        inputs = self.input_vectors
         encode = cast(Callable[[Requests, Tensor], Tensor], self.network.encode)
         lengths = requests.history.items.lengths
         order = lengths.argsort(descending=True, stable=True)  # blocks of like lengths
         some = order[: int((lengths > 0).sum())]
         with torch.inference_mode():
             blocks = [encode(requests[rows], inputs) for rows in some.split(BLOCK) if len(rows)]
-            if len(some) == len(requests) and len(blocks) == 1 and len(requests) == 1:
+            if len(requests) == len(some) == 1:
                 return blocks[0]
             queries = self.item_vectors.new_empty(len(requests), self.item_vectors.shape[1])
             if blocks:

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -43,10 +43,19 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019)."""
 
     weight_decay: float = 0.01
+    decay_vectors: bool = True  # False: biases and what layers are normalised with stay as learned
 
     def over(self, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+        weights = list(parameters)
+        groups: list[dict[str, Any]] = [{"params": weights}]
+        if not self.decay_vectors:
+            vectors = [one for one in weights if one.ndim < 2]
+            groups = [
+                {"params": [one for one in weights if one.ndim >= 2]},
+                {"params": vectors, "weight_decay": 0.0},
+            ]
         return torch.optim.AdamW(
-            parameters, rate, self.betas, self.epsilon, self.weight_decay, fused=True
+            groups, rate, self.betas, self.epsilon, self.weight_decay, fused=True
         )
 
 
@@ -83,6 +92,15 @@ class Constant(Shape):
 
     def after(self, progress: float) -> float:
         return 1.0
+
+
+class Linear(Shape):
+    """Down in a line to `least` times the rate."""
+
+    least: Share = 0.0
+
+    def after(self, progress: float) -> float:
+        return 1 - (1 - self.least) * min(progress, 1.0)
 
 
 class Cosine(Shape):

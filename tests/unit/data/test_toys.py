@@ -7,11 +7,13 @@ import torch
 
 import tesserec as tr
 from tesserec.core import Dataset, Split
+from tesserec.core.errors import BadData
 from tesserec.data import toys
 
 WORLDS = [
     toys.checkerboard,
     toys.cycle,
+    toys.repeats,
     toys.taste_told_by_text,
     toys.single_user,
     toys.single_item,
@@ -74,6 +76,21 @@ def test_what_goes_together_does_not_tell_what_comes_next():
     split = published(toys.cycle())
     assert reached(tr.ItemKNN(), split, "recall@2") == 1
     assert reached(tr.ItemKNN(), split, "recall@1") < 0.6
+
+
+def test_people_come_back_to_their_own_items_and_popularity_knows_nothing():
+    data = toys.repeats()
+    assert set(data.positives.lengths.tolist()) == {3}
+    split = tr.Published(seen="allow").split(data)
+    for history, truth in zip(
+        split.test.requests.history.items.lists(), split.test.truth.lists(), strict=True
+    ):
+        assert truth == [history[-3]]
+    assert len(set(data.popularity.tolist())) == 1
+    assert reached(tr.Repeat(), split, "recall@3") == 1
+    assert reached(tr.Popular(), split, "recall@3") < 0.3
+    with pytest.raises(BadData, match="Nothing is left to ask"):
+        tr.Published(seen="exclude").split(data)
 
 
 def test_only_text_tells_who_likes_a_cold_item():

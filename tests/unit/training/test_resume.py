@@ -39,6 +39,9 @@ METHODS = {
         {**SMALL, "schedule": {"optimizer": AdamW().to_dict()}}
     ),
     "BM3, which drops out": BM3().changed(SMALL),
+    "BM3 whose biases do not decay": BM3().changed(
+        {"schedule": {"optimizer": AdamW(decay_vectors=False).to_dict()}}
+    ),
     "a strategy with a memory": Remembering(method=MF().changed(SMALL)),
     "strategies around dropout": Remembering(method=Remembering(method=BM3().changed(SMALL))),
 }

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tesserec.core.errors import BadSpec
-from tesserec.training import SGD, Adam, AdamW, Constant, Cosine, Schedule
+from tesserec.training import SGD, Adam, AdamW, Constant, Cosine, Linear, Schedule
 
 shares = st.floats(0, 1)
 
@@ -29,6 +29,22 @@ def test_the_rate_climbs_in_a_line_then_falls_along_half_a_cosine(warmup, least,
     assert -1e-12 <= factor <= 1 + 1e-12
 
 
+@given(shares, shares, shares)
+def test_the_rate_climbs_in_a_line_then_falls_in_one(warmup, least, progress):
+    factor = Linear(warmup=warmup, least=least).at(progress)
+    if progress < warmup:
+        assert factor == pytest.approx(progress / warmup)
+    elif warmup < 1 - 1e-6:
+        whole, done = 1 - warmup, progress - warmup
+        assert factor == pytest.approx((whole - done + least * done) / whole)
+    assert 0 <= factor <= 1
+
+
+def test_the_ends_of_a_line():
+    shape = Linear(warmup=0.5, least=0.1)
+    assert [shape.at(at) for at in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx([0, 0.5, 1, 0.55, 0.1])
+
+
 def test_the_ends_of_a_cosine():
     shape = Cosine(warmup=0.5, least=0.1)
     assert [shape.at(at) for at in (0, 0.25, 0.5, 1.0)] == pytest.approx([0, 0.5, 1.0, 0.1])
@@ -48,6 +64,21 @@ def test_an_optimiser_is_torchs_with_these_numbers(spec, kind, facts):
     assert made.param_groups[0]["lr"] == 0.25
     assert made.param_groups[0]["weight_decay"] == spec.weight_decay
     assert facts.items() <= made.param_groups[0].items()
+
+
+@pytest.mark.parametrize("decay_vectors", [True, False])
+def test_only_matrices_decay_where_vectors_are_left_as_they_are(decay_vectors):
+    """Without a gradient a step is the decay alone."""
+    norm, linear = nn.LayerNorm(2), nn.Linear(2, 2)
+    weights = [*norm.parameters(), *linear.parameters()]
+    before = [one.detach().clone() for one in weights]
+    made = AdamW(weight_decay=0.5, decay_vectors=decay_vectors).over(iter(weights), 0.1)
+    for one in weights:
+        one.grad = torch.zeros_like(one)
+    made.step()
+    for one, was in zip(weights, before, strict=True):
+        factor = 0.95 if decay_vectors or one.ndim == 2 else 1.0
+        torch.testing.assert_close(one.detach(), factor * was)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from tesserec.core import Dataset
 from tesserec.data.splits.byitem import ByItem
+from tesserec.data.splits.bysession import BySession
 from tesserec.data.splits.bytime import ByTime
 from tesserec.data.splits.byuser import ByUser
 from tesserec.data.splits.leavelast import LeaveLast
@@ -10,6 +11,7 @@ from tesserec.data.splits.splitter import Parts, Splitter, labelled
 
 __all__ = [
     "ByItem",
+    "BySession",
     "ByTime",
     "ByUser",
     "LeaveLast",

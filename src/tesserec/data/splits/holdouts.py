@@ -1,5 +1,7 @@
 """From parts to requests: what each user had done, and what was right."""
 
+from dataclasses import dataclass
+
 import polars as pl
 import torch
 from torch import Tensor
@@ -7,39 +9,65 @@ from torch import Tensor
 from tesserec.core import Asked, Dataset, Histories, Holdout, Interactions, Ragged, Requests, Seen
 
 
-def hold_out(
-    data: Dataset, train: Dataset, part_of: Tensor, part: int, asked: Asked, seen: Seen
-) -> Holdout:
+@dataclass(frozen=True)
+class Asking:
+    """How a part is asked: of whom, what of seen items, and after how many events at least."""
+
+    requests: Asked = "user"
+    seen: Seen = "exclude"
+    shortest: int = 0
+
+
+def hold_out(data: Dataset, train: Dataset, part_of: Tensor, part: int, asking: Asking) -> Holdout:
     """The requests of one part. Histories hold what came before and belongs to earlier parts.
 
     With `exclude_train` a history ends with the training part. Truth that the history already
-    holds is taken out, and requests with nothing left are counted in `left_out`, unless `seen`
-    is `allow`.
+    holds is taken out, unless `seen` is `allow`. Requests whose history is shorter than `shortest`
+    and those with nothing left to find are not asked, and counted in `left_out`.
     """
     events = data.interactions.frame.with_columns(part=pl.Series(part_of.numpy()))
-    shown_parts = pl.col("part") == 0 if seen == "exclude_train" else pl.col("part") < part
-    if asked == "event" and seen != "exclude_train":
-        shown_parts = pl.col("part") <= part  # earlier events of the same part came before, too
-    shown = Interactions(events.filter(shown_parts), data.interactions.clock)
+    shown = Interactions(events.filter(_shown(part, asking)), data.interactions.clock)
     history = shown.histories(len(data.catalog.users))
     targets = events.filter(pl.col("part") == part).sort("user", maintain_order=True)
-    if asked == "user":
+    if asking.requests == "user":
         requests, truth, known = _per_user(targets, history, _moment(targets, shown))
     else:
+        if asking.requests == "last":
+            targets = targets.unique("user", keep="last", maintain_order=True)
         requests, truth, known = _per_event(targets, shown, history)
     left_out: dict[str, int] = {}
-    if seen != "allow":
-        truth, left_out = _without_known(truth, known)
+    if asking.shortest:
+        told = requests.history.items.lengths >= asking.shortest
+        left_out[_too_short(asking.shortest)] = int((~told).sum())
+        known = known[told[truth.pairs()[0]]]
+        requests, truth = requests[told], truth[told]
+    if asking.seen != "allow":
+        truth, nothing_new = _without_known(truth, known)
+        left_out |= nothing_new
         requests = _excluding(requests)
     answerable = torch.nonzero(truth.lengths > 0)[:, 0]
     return Holdout(
         requests[answerable],
         truth[answerable].compact(),
         popularity=train.popularity,
-        asked=asked,
-        seen=seen,
+        asked=asking.requests,
+        seen=asking.seen,
         left_out=left_out,
     )
+
+
+def _shown(part: int, asking: Asking) -> pl.Expr:
+    """Which events may be in the history of a request of this part."""
+    if asking.seen == "exclude_train":
+        return pl.col("part") == 0
+    if asking.requests == "user":
+        return pl.col("part") < part
+    return pl.col("part") <= part  # earlier events of the same part came before, too
+
+
+def _too_short(shortest: int) -> str:
+    few = "nothing" if shortest == 1 else f"fewer than {shortest} events"
+    return f"requests with {few} before them"
 
 
 def _moment(targets: pl.DataFrame, shown: Interactions) -> int | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tesserec.core import Asked, Dataset, Seen, Spec, Split
 from tesserec.core.errors import BadData, BadSpec, NoOrder
-from tesserec.data.splits.holdouts import hold_out
+from tesserec.data.splits.holdouts import Asking, hold_out
 
 TRAIN, VALID, TEST, NOWHERE = 0, 1, 2, 3
 
@@ -31,6 +31,7 @@ class Splitter(Spec):
 
     requests: Asked = "user"
     seen: Seen = "exclude"
+    shortest: Annotated[int, Field(ge=0)] = 0  # events a history must hold to be asked with
 
     @model_validator(mode="after")
     def _leave_some(self) -> Self:
@@ -56,20 +57,22 @@ class Splitter(Spec):
             raise BadData("This split leaves no training events.", "Hold out less.")
         if not bool((parts.of_event == TEST).any()):
             raise BadData("This split leaves no test events.", "Hold out more.")
-        if self.requests == "event" and data.interactions.clock == "none":
+        if self.requests != "user" and data.interactions.clock == "none":
             raise NoOrder(
-                'requests = "event" needs to know what came before an event.',
+                f'requests = "{self.requests}" needs to know what came before an event.',
                 'Import a time or position column, or use requests = "user".',
             )
         train = _train(data, parts)
+        asking = Asking(self.requests, self.seen, self.shortest)
         valid = None
         if bool((parts.of_event == VALID).any()):
-            valid = hold_out(data, train, parts.of_event, VALID, self.requests, self.seen)
-        test = hold_out(data, train, parts.of_event, TEST, self.requests, self.seen)
+            valid = hold_out(data, train, parts.of_event, VALID, asking)
+        test = hold_out(data, train, parts.of_event, TEST, asking)
         if not len(test):
+            why = ", ".join(f"{count:,} {what}" for what, count in test.left_out.items() if count)
             raise BadData(
-                "Nothing is left to ask: every held-out item was in its user's history.",
-                'Use seen = "allow", or hold out more.',
+                f"Nothing is left to ask; left out were {why}.",
+                'Hold out more, or use seen = "allow" and a smaller `shortest`.',
             )
         source = {
             "data": data.name,
@@ -121,3 +124,21 @@ def places_at_random(users: Tensor, count: int, seed: int) -> tuple[Tensor, Tens
     places = torch.empty_like(users)
     places[by_user] = torch.arange(len(users)) - starts[users[by_user]]
     return places, lengths[users]
+
+
+def by_end(data: Dataset, rows: Tensor, seed: int) -> tuple[Tensor, str]:
+    """The sessions of these events, the one that ended first first, and what told: [S]
+
+    Places in a row do not tell which session was earlier: then sessions whose ids are numbers are
+    taken to be numbered as they came, and others are shuffled.
+    """
+    users = data.interactions.users[rows]
+    sessions = users.unique()
+    if data.interactions.clock == "seconds":
+        ends = torch.zeros(len(data.catalog.users), dtype=torch.int64)
+        times = data.interactions.column("time")[rows]
+        ends.scatter_reduce_(0, users, times, "amax", include_self=False)
+        return sessions[ends[sessions].argsort(stable=True)], "ordered by their last event"
+    if data.catalog.users.ids.dtype.is_numeric():
+        return sessions, "ordered by number"
+    return sessions[shuffled(len(sessions), seed).argsort()], f"shuffled with seed {seed}"

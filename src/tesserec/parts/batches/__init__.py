@@ -1,10 +1,13 @@
 """What one training step sees, one kind a file."""
 
+from tesserec.parts.batches.cloze import Cloze, ClozeEpochs
 from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.batches.pairs import PairBatch, Pairs, UserPairs
 from tesserec.parts.batches.sequences import Prefixes, SequenceBatch, SequenceEpochs, Sequences
 
 __all__ = [
+    "Cloze",
+    "ClozeEpochs",
     "Group",
     "Packed",
     "PairBatch",

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tesserec.core import Histories
 from tesserec.parts.pick import pick
@@ -124,6 +125,14 @@ class Packed:
     def from_end(self) -> Tensor:
         """How many events of its sequence come after each: [T]"""
         return self.lengths[self.sequence] - 1 - self.from_start
+
+    def earlier(self, values: Tensor, steps: int) -> Tensor:
+        """What lay so many events before each in its sequence, or zeros: [T, D] -> [T, D]"""
+        if steps == 0:
+            return values
+        count = min(steps, len(values))
+        moved = functional.pad(values[: len(values) - count], (0, 0, count, 0))
+        return moved.masked_fill((self.from_start < steps)[:, None], 0.0)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

@@ -108,9 +108,9 @@ class Sequences(Batches):
         counts = torch.ones_like(owners)
         if self.stride is not None:
             beyond = (lengths[owners] - (self.length + 1)).clamp(min=0)
-            counts += (beyond + self.stride - 1) // self.stride
-        owner = torch.repeat_interleave(owners, counts)
-        back = torch.arange(len(owner)) - torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+            wanted = (beyond + self.stride - 1) // self.stride
+            counts += torch.minimum(wanted, (lengths[owners] - 2) // self.stride)
+        owner, back = repeated(owners, counts)
         ends = lengths[owner] - back * (self.stride or 0)
         return owner, (ends - self.length - 1).clamp(min=0), ends
 
@@ -124,10 +124,16 @@ class Prefixes(Sequences):
 
     def windows(self, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         counts = (lengths - 1).clamp(min=0)
-        owner = torch.repeat_interleave(torch.arange(len(lengths)), counts)
-        first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-        ends = torch.arange(len(owner)) - first + 2
+        owner, number = repeated(torch.arange(len(lengths)), counts)
+        ends = number + 2
         return owner, (ends - self.length - 1).clamp(min=0), ends
+
+
+def repeated(owners: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Each owner [U] as often as its count [U], and the number of each such row: [R], [R]"""
+    owner = torch.repeat_interleave(owners, counts)
+    first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    return owner, torch.arange(len(owner)) - first
 
 
 class SequenceEpochs:
@@ -155,12 +161,13 @@ class SequenceEpochs:
         order = torch.randperm(len(self.rows), generator=generator)
         for start in range(0, len(order), self.batches.size):
             chosen = order[start : start + self.batches.size]
-            lengths, longest_first = self.rows[chosen].lengths.sort(descending=True, stable=True)
-            yield self._batch(chosen[longest_first], lengths - 1, generator)
+            longest_first = self.rows[chosen].lengths.argsort(descending=True, stable=True)
+            yield self._batch(chosen[longest_first], generator)
 
-    def _batch(self, rows: Tensor, lengths: Tensor, generator: torch.Generator) -> SequenceBatch:
+    def _batch(self, rows: Tensor, generator: torch.Generator) -> SequenceBatch:
         """What is read of some rows, longest first, and what came next."""
         window = self.rows[rows]
+        lengths = window.lengths - 1
         _, places = Ragged(window.values, window.starts, window.ends - 1).places()
         events = Packed.at(self.histories, places, lengths)
         if self.batches.last_only:

@@ -1,5 +1,6 @@
 """Losses over positives and negatives, one published loss a file."""
 
+from tesserec.parts.objectives.apart import divergence
 from tesserec.parts.objectives.bce import BCE
 from tesserec.parts.objectives.bpr import BPR
 from tesserec.parts.objectives.everything import cross_entropy
@@ -27,6 +28,7 @@ __all__ = [
     "Picked",
     "Softmax",
     "cross_entropy",
+    "divergence",
     "pair_losses",
     "pair_scores",
     "paired",

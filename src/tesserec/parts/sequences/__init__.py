@@ -1,7 +1,7 @@
 """What networks of ordered histories are made of."""
 
 from tesserec.parts.sequences.drop import Drop
-from tesserec.parts.sequences.nextitem import NextItem, Places, Reader
+from tesserec.parts.sequences.nextitem import NextItem, Places, Reader, ReadsOn
 from tesserec.parts.sequences.table import FedBy, ItemTable, Learned, StartedFrom
 from tesserec.parts.sequences.transformer import Activation, Memories, Memory, Norm, Transformer
 
@@ -17,6 +17,7 @@ __all__ = [
     "Norm",
     "Places",
     "Reader",
+    "ReadsOn",
     "StartedFrom",
     "Transformer",
 ]

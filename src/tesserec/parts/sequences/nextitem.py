@@ -4,12 +4,15 @@ A table stands for the items, a reader makes the state after each event of what 
 the inner product of a state and an item is how likely the item comes next.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tesserec.core import Dataset, Losses, Requests
+from tesserec.core.errors import BadSpec
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.batches.sequences import SequenceBatch
 from tesserec.parts.objectives import (
@@ -37,6 +40,24 @@ class Reader(Protocol):
         ...
 
 
+class ReadsOn(Reader, Protocol):
+    """A reader that remembers what it read, and reads on from there one event at a time."""
+
+    def ends(self, values: Tensor, packed: Packed, memories: list[Any] | None = None) -> Tensor:
+        """The state after the last event of each sequence: [T, D] -> [S, D]
+
+        What is needed to read on is added to `memories`, if there is a list.
+        """
+        ...
+
+    def further(self, values: Tensor, memories: list[Any]) -> Tensor:
+        """The state after one event more for each sequence: [S, D] -> [S, D]
+
+        The memories then hold that event, too.
+        """
+        ...
+
+
 class Places(nn.Module):
     """A learned vector for each place of a sequence, added to what is there."""
 
@@ -52,6 +73,14 @@ class Places(nn.Module):
             return values
         places = packed.from_end if self.counted == "end" else packed.from_start
         return values + pick(self.weight, places)
+
+
+@dataclass
+class Live:
+    """How far one history was read, and what the reader remembers of it."""
+
+    length: int
+    memories: list[Any]
 
 
 class NextItem(nn.Module):
@@ -72,12 +101,22 @@ class NextItem(nn.Module):
         positions: Counted = "none",
         scale: float = 1.0,
         apart: bool = False,
+        bias: bool = False,
     ) -> None:
-        """`scale` multiplies what is read; `apart`: answers have a table of their own."""
+        """`scale` multiplies what is read; `apart`: answers have a table of their own.
+
+        With a `bias` of each item, items are [I, D + 1], and queries end with a 1.
+        """
         super().__init__()
+        if bias and objective.similarity == "cosine":
+            raise BadSpec(
+                f"{type(objective).__name__} compares directions, which have no bias.",
+                "Set bias = false, or compare inner products (Softmax: cosine = false).",
+            )
         self.longest, self.scale, self.objective = longest, scale, objective
         self.items = items.over(data, dim)
         self.answers = items.over(data, dim) if apart else None
+        self.bias = nn.Parameter(torch.zeros(len(data.catalog.items))) if bias else None
         self.places = Places(longest, dim, positions)
         self.drop = Drop(dropout)
         self.reader = reader
@@ -103,7 +142,32 @@ class NextItem(nn.Module):
             states = self.reader(values, packed)[packed.ends - 1]
         queries = torch.empty_like(states)
         queries[order.to(states.device)] = states
-        return cast(Tensor, prepared(self.objective, queries))
+        return cast(Tensor, prepared(self.objective, self._asked(queries)))
+
+    def begin(self, requests: Requests, inputs: Tensor) -> tuple[Tensor, Live] | None:
+        """The query of one history, and a state to go on from; None where one cannot.
+
+        Where places are counted from the end, every event moves all that came before it.
+        """
+        if self.places.counted == "end" or not hasattr(self.reader, "further"):
+            return None
+        packed, _ = Packed.of(requests.history, self.longest)
+        packed = packed.to(inputs.device)
+        memories: list[Any] = []
+        states = self.reader(self.entered(packed, inputs), packed, memories)
+        query = prepared(self.objective, self._asked(states[packed.ends - 1]))
+        return query, Live(int(packed.lengths[0]), memories)
+
+    def further(self, items: Tensor, inputs: Tensor, live: Live) -> tuple[Tensor, Live] | None:
+        """The query after one item more; None where the state has no room for it."""
+        if live.length >= self.longest:
+            return None
+        values = pick(inputs, items) * self.scale
+        if self.places.counted == "start":
+            values = values + self.places.weight[live.length]
+        states = cast(Any, self.reader).further(values, live.memories)
+        query = prepared(self.objective, self._asked(states))
+        return query, Live(live.length + 1, live.memories)
 
     def entered(self, packed: Packed, inputs: Tensor) -> Tensor:
         """What the reader reads: [T, D]"""
@@ -123,11 +187,20 @@ class NextItem(nn.Module):
 
     def _picked(self, batch: SequenceBatch) -> Picked:
         inputs = self.input_vectors()
-        return paired(self._told(batch, inputs), self._answers(inputs), batch)
+        return paired(self._asked(self._told(batch, inputs)), self._answers(inputs), batch)
 
     def _told(self, batch: SequenceBatch, inputs: Tensor) -> Tensor:
-        states = self.reader(self.entered(batch.events, inputs), batch.events)
+        events, values = batch.events, self.entered(batch.events, inputs)
+        last = getattr(self.reader, "ends", None)
+        if last is not None and batch.place is not None and batch.place.equal(events.ends - 1):
+            return cast(Tensor, last(values, events))
+        states = self.reader(values, events)
         return states if batch.place is None else pick(states, batch.place)
 
+    def _asked(self, states: Tensor) -> Tensor:
+        """[B, D], and a 1 for the bias of items."""
+        return states if self.bias is None else functional.pad(states, (0, 1), value=1.0)
+
     def _answers(self, inputs: Tensor) -> Tensor:
-        return inputs if self.answers is None else cast(Any, self.answers)()
+        table = inputs if self.answers is None else cast(Any, self.answers)()
+        return table if self.bias is None else torch.cat([table, self.bias[:, None]], 1)

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tesserec.core.errors import BadSpec
 from tesserec.parts.batches.packed import Group, Packed
+from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
 Norm = Literal["original", "pre", "post"]
@@ -54,10 +56,12 @@ class Transformer(nn.Module):
         activation: Activation = "relu",
         causal: bool = True,
         epsilon: float = 1e-8,
+        inside: bool = True,
     ) -> None:
+        """`inside`: values are also dropped between the two layers that follow attention."""
         super().__init__()
         self.blocks: Iterable[Any] = nn.ModuleList(
-            Block(dim, heads, inner, dropout, norm, activation, causal, epsilon)
+            Block(dim, heads, inner, dropout, norm, activation, causal, epsilon, inside)
             for _ in range(blocks)
         )
         self.last = nn.LayerNorm(dim, epsilon) if norm != "post" else nn.Identity()
@@ -68,14 +72,26 @@ class Transformer(nn.Module):
             values = block(values, packed, memories)
         return self.last(values)
 
-    def ends(self, values: Tensor, packed: Packed) -> Tensor:
-        """The state after the last event of each sequence alone: [T, D] -> [S, D]"""
+    def ends(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
+        """The state after the last event of each sequence alone: [T, D] -> [S, D]
+
+        Fills `memories` if there is a list.
+        """
         if not list(self.blocks):
             return self.last(values[packed.ends - 1])
         *earlier, last = self.blocks
         for block in earlier:
+            values = block(values, packed, memories)
+        return self.last(last.ends(values, packed, memories))
+
+    def at(self, values: Tensor, packed: Packed, place: Tensor) -> Tensor:
+        """The states of some events alone: [T, D], [E] -> [E, D]"""
+        if not list(self.blocks):
+            return self.last(pick(values, place))
+        *earlier, last = self.blocks
+        for block in earlier:
             values = block(values, packed)
-        return self.last(last.ends(values, packed))
+        return self.last(last.at(values, packed, place))
 
     def further(self, values: Tensor, memories: Memories) -> Tensor:
         """One event more for each sequence, after what the memories hold: [S, D] -> [S, D]
@@ -100,6 +116,7 @@ class Block(nn.Module):
         activation: Activation,
         causal: bool,
         epsilon: float,
+        inside: bool = True,
     ) -> None:
         super().__init__()
         self.norm, self.activation = norm, ACTIVATIONS[activation]
@@ -108,6 +125,7 @@ class Block(nn.Module):
         self.between = nn.LayerNorm(dim, epsilon)
         self.wide, self.narrow = nn.Linear(dim, inner), nn.Linear(inner, dim)
         self.drop = Drop(dropout)
+        self.inside = Drop(dropout if inside else 0.0)
 
     def forward(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """[T, D] -> [T, D]"""
@@ -117,12 +135,21 @@ class Block(nn.Module):
             memories.append(memory)
         return self._after(queries, values, seen)
 
-    def ends(self, values: Tensor, packed: Packed) -> Tensor:
+    def ends(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """[T, D] -> [S, D]: only the last event of each sequence looks back."""
         queries, keys = self._looked_from(values)
         last = packed.ends - 1
-        seen = self.attention.ends(queries[last], keys, packed)
-        return self._after(queries[last], values[last], seen)
+        asking = pick(queries, last)
+        seen, memory = self.attention.ends(asking, keys, packed, memories is not None)
+        if memories is not None:
+            memories.append(memory)
+        return self._after(asking, asking if queries is values else pick(values, last), seen)
+
+    def at(self, values: Tensor, packed: Packed, place: Tensor) -> Tensor:
+        """[T, D], [E] -> [E, D]: what follows attention is done for some events alone."""
+        queries, keys = self._looked_from(values)
+        seen, _ = self.attention(queries, keys, packed)
+        return self._after(pick(queries, place), pick(values, place), pick(seen, place))
 
     def further(self, values: Tensor, memory: list[Memory]) -> Tensor:
         """[S, D] -> [S, D]"""
@@ -148,7 +175,7 @@ class Block(nn.Module):
         return values + self._network(self.between(values))
 
     def _network(self, values: Tensor) -> Tensor:
-        return self.drop(self.narrow(self.drop(self.activation(self.wide(values)))))
+        return self.drop(self.narrow(self.inside(self.activation(self.wide(values)))))
 
 
 class Attention(nn.Module):
@@ -156,6 +183,11 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, heads: int, dropout: float, causal: bool) -> None:
         super().__init__()
+        if dim % heads:
+            raise BadSpec(
+                f"{dim} dimensions cannot be shared out among {heads} heads.",
+                "Set heads to a divisor of the dimensions.",
+            )
         self.heads, self.causal = heads, causal
         self.into = nn.Linear(dim, 3 * dim)  # queries, keys, values
         self.out = nn.Linear(dim, dim)
@@ -178,12 +210,15 @@ class Attention(nn.Module):
                 memory.append(Memory(key, value, _there(group)))
         return self.out(packed.joined(tables)), memory
 
-    def ends(self, queries: Tensor, keys: Tensor, packed: Packed) -> Tensor:
-        """[S, D] looks at all of its sequence [T, D] -> [S, D]"""
+    def ends(
+        self, queries: Tensor, keys: Tensor, packed: Packed, keep: bool = False
+    ) -> tuple[Tensor, list[Memory]]:
+        """[S, D] looks at all of its sequence [T, D] -> [S, D], and what is needed to read on."""
         dim = queries.shape[1]
         asked = functional.linear(queries, self.into.weight[:dim], self.into.bias[:dim])
         both = functional.linear(keys, self.into.weight[dim:], self.into.bias[dim:])
-        seen, first = [], 0
+        both = self._dropped(both)
+        seen, memory, first = [], [], 0
         for group in packed.groups:
             rows = slice(first, first + len(group.lengths))
             key, value = self._by_head(group.padded(both))
@@ -191,7 +226,9 @@ class Attention(nn.Module):
             found = functional.scaled_dot_product_attention(query, key, value, _over_keys(group))
             seen.append(found.flatten(1))
             first = rows.stop
-        return self.out(torch.cat(seen))
+            if keep:
+                memory.append(Memory(key, value, _there(group)))
+        return self.out(torch.cat(seen)), memory
 
     def further(self, queries: Tensor, keys: Tensor, memory: list[Memory]) -> Tensor:
         """[S, D] looks at what is remembered and at itself -> [S, D]; it is remembered then."""
@@ -218,10 +255,15 @@ class Attention(nn.Module):
             weight, bias = self.into.weight, self.into.bias
             asked = functional.linear(queries, weight[:dim], bias[:dim])
             both = torch.cat([asked, functional.linear(keys, weight[dim:], bias[dim:])], 1)
+        return self._dropped(both)
+
+    def _dropped(self, both: Tensor) -> Tensor:
+        """Without some of the values, which are the last D columns."""
         if not self.training or self.drop.share == 0:
             return both
+        dim = self.out.in_features
         kept = self.drop(both.new_ones(len(both), self.heads))
-        matched, value = both.split([2 * dim, dim], 1)
+        matched, value = both.split([both.shape[1] - dim, dim], 1)
         value = value.view(len(both), self.heads, -1) * kept[:, :, None]
         return torch.cat([matched, value.flatten(1)], 1)
 

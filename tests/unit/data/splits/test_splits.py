@@ -4,6 +4,7 @@ import torch
 from tesserec.core.errors import BadData, BadSpec, NoOrder
 from tesserec.data.splits import (
     ByItem,
+    BySession,
     ByTime,
     ByUser,
     LeaveLast,
@@ -59,6 +60,95 @@ def test_event_requests_are_asked_once_per_event_with_their_prefix():
     assert first.items.values.data_ptr() == second.items.values.data_ptr()
 
 
+def test_last_requests_ask_each_user_for_the_last_event_of_the_part_with_what_came_before():
+    splitter = ByTime(valid=0.0, test=0.6, requests="last", seen="allow")
+    split = splitter.split(diary())
+    assert split.test.requests.user.tolist() == [ANN, BOB]
+    assert split.test.truth.lists() == [[1], [3]]
+    assert split.test.requests.history.items.lists() == [[0, 1, 2, 3], [0, 2]]
+    assert split.test.requests.time.tolist() == [50, 45]
+    split = splitter.changed({"seen": "exclude"}).split(diary())
+    assert split.test.requests.user.tolist() == [BOB]  # Ann's last item was not new
+    assert list(split.test.left_out.values()) == [1, 1]
+
+
+def test_of_several_events_at_the_last_moment_one_is_asked_and_none_is_shown():
+    names = ["train", "train", "test", "test"]
+    data = world([(0, 1, 10), (0, 2, 20), (0, 3, 30), (0, 4, 30)], split=names)
+    split = Published(valid=0.0, requests="last").split(data)
+    assert split.test.truth.lists() == [[3]]  # item 4 in the order of rows
+    assert split.test.requests.history.items.lists() == [[0, 1]]
+
+
+def test_who_has_too_short_a_history_is_not_asked_but_counted():
+    sessions = [(0, 1, 0), (0, 2, 1), (1, 3, 0), (1, 4, 1), (1, 5, 2), (2, 6, 0)]
+    data = world(sessions, clock="order", split=["train"] * 2 + ["test"] * 4)
+    splitter = Published(valid=0.0, requests="event", seen="allow")
+    assert splitter.split(data).test.requests.history.items.lists() == [[], [2], [2, 3], []]
+    split = splitter.changed({"shortest": 1}).split(data)
+    assert split.test.requests.user.tolist() == [1, 1]
+    assert split.test.requests.history.items.lists() == [[2], [2, 3]]
+    assert split.test.truth.lists() == [[3], [4]]
+    assert split.test.left_out == {"requests with nothing before them": 2}
+    split = splitter.changed({"shortest": 2, "seen": "exclude"}).split(data)
+    assert split.test.truth.lists() == [[4]]
+    assert split.test.left_out["requests with fewer than 2 events before them"] == 3
+    with pytest.raises(BadData, match="left out were 4 requests with fewer than 9 events"):
+        splitter.changed({"shortest": 9}).split(data)
+
+
+def visits(clock=None):
+    """Ten sessions of two events. By time the first to start is the last to end, and so on."""
+    times = [(0, 100), (1, 99), (2, 98), (3, 97), (4, 96), (5, 95), (6, 94), (7, 93), (8, 92)]
+    if clock == "order":
+        times = [(0, 1)] * 9
+    events = [(user, user + step, times[user][step]) for user in range(9) for step in (0, 1)]
+    return world([*events, (9, 9, 10)], clock=clock)
+
+
+def test_by_session_the_sessions_that_end_last_are_asked_from_their_second_event_on():
+    split = BySession(valid=0.2, test=0.2).split(visits())
+    assert split.test.requests.user.tolist() == [0, 1]
+    assert split.test.requests.history.items.lists() == [[0], [1]]
+    assert split.test.truth.lists() == [[1], [2]]
+    assert split.valid.requests.user.tolist() == [2, 3]
+    assert set(split.train.interactions.users.tolist()) == {4, 5, 6, 7, 8, 9}
+    assert split.test.left_out == {"requests with nothing before them": 2}
+    assert split.notes == ("Sessions are ordered by their last event.",)
+
+
+def test_without_times_sessions_are_ordered_by_number_or_else_shuffled():
+    split = BySession(valid=0.0, test=0.3).split(visits(clock="order"))
+    assert split.test.requests.user.tolist() == [7, 8]  # 9 has one event
+    assert split.notes == ("Sessions are ordered by number.",)
+    named = world([(f"s{u}", i, i) for u in range(20) for i in range(3)], clock="order")
+    parts = [BySession(seed=seed).parts(named) for seed in (0, 0, 1)]
+    held = [one.of_event.tolist() for one in parts]
+    assert held[0] == held[1] != held[2]
+    assert parts[0].notes == ("Sessions are shuffled with seed 0.",)
+
+
+@pytest.mark.parametrize("protocol", [{"requests": "user"}, {"seen": "exclude_train"}])
+def test_by_session_refuses_to_ask_without_showing_anything(protocol):
+    with pytest.raises(BadSpec, match="held out whole"):
+        BySession(**protocol)
+
+
+def test_published_sessions_validate_whole_sessions_of_the_training_part():
+    data = world(
+        [(user, item, item) for user in range(12) for item in range(3)],
+        clock="order",
+        split=["train"] * 30 + ["test"] * 6,
+    )
+    splitter = Published(sessions=True, valid=0.2, requests="event", seen="allow", shortest=1)
+    split = splitter.split(data)
+    assert set(split.train.interactions.users.tolist()) == set(range(8))
+    assert split.valid.requests.user.tolist() == [8, 8, 9, 9]
+    assert split.valid.requests.history.items.lists() == [[0], [0, 1]] * 2
+    assert split.test.requests.user.tolist() == [10, 10, 11, 11]
+    assert "the last 20% of the training sessions (ordered by number)" in split.notes[0]
+
+
 def test_events_of_one_moment_stay_together():
     data = world([(user, user, 1) for user in range(5)] + [(user, 9, 2) for user in range(5)])
     split = ByTime(valid=0.0, test=0.1).split(data)
@@ -98,10 +188,12 @@ def test_event_requests_need_an_order():
     data = world([(0, item) for item in range(10)])
     with pytest.raises(NoOrder, match="event"):
         ByUser(test=0.3, requests="event").split(data)
+    with pytest.raises(NoOrder, match="last"):
+        ByUser(test=0.3, requests="last").split(data)
     assert ByUser(test=0.3).split(data).test.truth.lengths.tolist() == [3]
 
 
-@pytest.mark.parametrize("splitter", [ByTime(), LeaveLast(), ByUser(), ByItem()])
+@pytest.mark.parametrize("splitter", [ByTime(), LeaveLast(), ByUser(), ByItem(), BySession()])
 def test_no_events_are_bad_data(splitter):
     nothing = world([(0, 0, 0)]).without_events()
     with pytest.raises(BadData):

@@ -13,7 +13,9 @@ from tesserec.methods.collaborative.mf import MF
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.negatives import Drawn, Everything, InBatch, Negatives, Shared, Uniform
 from tesserec.parts.objectives import (
+    BCE,
     BPR,
+    GBCE,
     PSL,
     Objective,
     PairScores,
@@ -27,7 +29,10 @@ from tesserec.parts.objectives.psl import SURROGATES
 from toys.worlds import random_world
 
 OBJECTIVES = [
+    BCE(),
     BPR(),
+    GBCE(calibration=0.75),
+    GBCE(calibration=0.0),
     Softmax(temperature=0.2),
     Softmax(temperature=0.5, cosine=False),
     *(PSL(temperature=0.1, surrogate=surrogate) for surrogate in ("relu", "tanh", "atan")),
@@ -39,12 +44,30 @@ SLOW_SURROGATES = {
 }
 
 
+CATALOGUE = 20
+
+
+def sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
+
+
 def slow_loss(objective: Objective, positive: float, negatives: list[float], log_chance) -> float:
     """One example; negatives that do not count are -inf."""
     counting = [(n, place) for place, n in enumerate(negatives) if n > -math.inf]
     if isinstance(objective, BPR):
         losses = [math.log1p(math.exp(n - positive)) for n, _ in counting]
         return sum(losses) / max(len(losses), 1)
+    if isinstance(objective, BCE | GBCE):
+        lower = [0.0] * len(negatives)
+        if log_chance is not None:
+            lower = [chance + math.log(CATALOGUE) for chance in log_chance]
+        wrong = sum(-math.log(1 - sigmoid(n - lower[place])) for n, place in counting)
+        right = -math.log(sigmoid(positive))
+        if isinstance(objective, BCE):
+            return right + wrong
+        rate = len(negatives) / (CATALOGUE - 1)
+        power = rate * (objective.calibration * (1 - 1 / rate) + 1 / rate)
+        return (power * right + wrong) / (len(negatives) + 1)
     t = objective.temperature
     if isinstance(objective, Softmax):
         weights = [1.0] * len(negatives)
@@ -68,11 +91,12 @@ def test_a_loss_equals_a_slow_loop(objective, data, width):
     negatives = data.draw(st.lists(rows, min_size=1, max_size=4))
     positives = data.draw(st.lists(cosines, min_size=len(negatives), max_size=len(negatives)))
     chances = st.lists(st.floats(-5, 0), min_size=width, max_size=width)
-    chance = data.draw(st.none() | chances) if isinstance(objective, Softmax) else None
+    chance = data.draw(st.none() | chances) if isinstance(objective, Softmax | BCE | GBCE) else None
     scores = PairScores(
         torch.tensor(positives, dtype=torch.float64),
         torch.tensor(negatives, dtype=torch.float64),
         None if chance is None else torch.tensor(chance, dtype=torch.float64),
+        CATALOGUE,
     )
     expected = [
         slow_loss(objective, p, n, chance) for p, n in zip(positives, negatives, strict=True)
@@ -86,15 +110,16 @@ def test_negatives_that_do_not_count_give_finite_losses_and_no_gradient(objectiv
     negative = torch.tensor([[0.1, 0.2], [0.3, -1.0], [0.4, -1.0]], requires_grad=True)
     hidden = torch.tensor([[False, False], [False, True], [True, True]])
     masked = negative.masked_fill(hidden, -torch.inf)
-    each = objective(PairScores(positive, masked))
+    each = objective(PairScores(positive, masked, catalogue=CATALOGUE))
     assert each.isfinite().all()
     each.sum().backward()
     assert positive.grad.isfinite().all()
     assert negative.grad.isfinite().all()
     assert negative.grad[hidden].tolist() == [0.0, 0.0, 0.0]
     assert (negative.grad[0] > 0).all()  # what counts is pushed down
-    assert positive.grad[2] == 0
-    bare = objective(PairScores(positive[:2], torch.tensor([[0.1, 0.2], [0.3, 0.3]])))
+    assert isinstance(objective, BCE | GBCE) or positive.grad[2] == 0  # alone, all is well
+    others = torch.tensor([[0.1, 0.2], [0.3, 0.3]])
+    bare = objective(PairScores(positive[:2], others, catalogue=CATALOGUE))
     assert each[0].item() == pytest.approx(bare[0].item())
 
 

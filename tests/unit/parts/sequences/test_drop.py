@@ -80,3 +80,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
 def test_nothing_is_dropped_when_answering() -> None:
     values = torch.randn(5, 5)
     assert Drop(0.9).eval()(values) is values
+
+
+def test_other_types_are_dropped_as_well() -> None:
+    assert set(dropped(torch.ones(1000, dtype=torch.float64), 0.5).tolist()) == {0.0, 2.0}
