@@ -22,6 +22,7 @@ from tesserec.core.ragged import Ragged
 Clock = Literal["seconds", "order", "none"]
 
 BLOCK = 1 << 16  # rows of a table of vectors that are looked at together
+FEW = 64  # ids are searched one by one where this many times as many are known
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,11 @@ class Entities:
 
     def rows(self, ids: Sequence[Any] | pl.Series) -> Tensor:
         """Row numbers of raw ids, -1 for unknown ones; "17" finds the number 17: [n]"""
-        asked = pl.DataFrame({"id": pl.Series(ids).cast(pl.String)})
-        found = asked.join(self._by_text, on="id", how="left", maintain_order="left")["row"]
+        asked = pl.Series("id", ids).cast(pl.String)
+        if len(asked) * FEW <= len(self):
+            return self._searched(asked)
+        frame = asked.to_frame()
+        found = frame.join(self._by_text, on="id", how="left", maintain_order="left")["row"]
         return torch.from_numpy(found.fill_null(-1).to_numpy().copy())
 
     def row(self, one: Any) -> int:
@@ -75,6 +79,20 @@ class Entities:
     def _by_text(self) -> pl.DataFrame:
         rows = pl.int_range(len(self.ids), dtype=pl.Int64, eager=True)
         return pl.DataFrame({"id": self.ids.cast(pl.String), "row": rows})
+
+    @cached_property
+    def _in_order(self) -> pl.DataFrame:
+        return self._by_text.sort("id")
+
+    def _searched(self, asked: pl.Series) -> Tensor:
+        """Rows of a few ids as text; a join reads all that are known, each time: [n]"""
+        if not len(asked) or not len(self):
+            return torch.full((len(asked),), -1)
+        known = self._in_order
+        places = known["id"].search_sorted(asked).clip(upper_bound=len(self) - 1)
+        there = (known["id"].gather(places) == asked).fill_null(False)
+        rows = known["row"].gather(places).zip_with(there, pl.repeat(-1, len(asked), eager=True))
+        return torch.from_numpy(rows.to_numpy().copy())
 
 
 @dataclass(frozen=True, eq=False)

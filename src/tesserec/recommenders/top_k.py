@@ -13,7 +13,7 @@ from tesserec.core import Ragged, Recommendations, Requests
 from tesserec.core.errors import BadRequest
 from tesserec.core.parallel import even, in_parallel
 
-TILE = 1024  # items whose scores are held at once
+TILE = 1024  # items whose scores are held at once, where there are many requests
 BLOCK = 1024  # requests ranked at once
 
 
@@ -28,9 +28,12 @@ def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) ->
             parts.append(_rank_by_torch(queries[block] @ items.T, requests[block], k))
             continue
         best = _Best(len(queries[block]), k, requests[block])
-        room = queries.new_empty(len(queries[block]) * min(TILE, len(items)))
-        for first in range(0, len(items), TILE):
-            tile = items[first : first + TILE]
+        # As many scores for few requests: a tile has a cost of its own, which one request would
+        # pay a hundred times over.
+        width = TILE * BLOCK // len(queries[block])
+        room = queries.new_empty(len(queries[block]) * min(width, len(items)))
+        for first in range(0, len(items), width):
+            tile = items[first : first + width]
             # The same memory each time: fresh memory costs as much as the product.
             scores = room[: len(queries[block]) * len(tile)].view(-1, len(tile))
             best.offer(torch.mm(queries[block], tile.T, out=scores), first)

@@ -79,6 +79,21 @@ def test_a_number_is_found_by_its_text_and_by_itself():
     assert items.names(torch.tensor([0, 1])) == [7, 10]
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [pl.Series(range(999, -1, -1)), pl.Series(["", "Z", "zz", *(f"é{n}" for n in range(997))])],
+)
+def test_a_few_ids_among_many_are_found_where_all_of_them_are(ids):
+    things = Entities(ids)
+    row_of = {str(one): row for row, one in enumerate(ids)}
+    few = ["", "0", "17", "999", "1000", "Z", "z", "zz", "é17", "é996", "é", "\uffff", None]
+    for asked in [few, *([one] for one in few), []]:
+        expected = [row_of.get(one, -1) for one in asked]
+        assert things.rows(asked).tolist() == expected
+        # Among as many others they are joined with the table, not searched.
+        assert things.rows([*asked, *row_of]).tolist() == expected + list(range(1000))
+
+
 def test_features_or_vectors_of_another_length_than_the_ids_are_refused():
     ids = pl.Series("id", ["a", "b"])
     with pytest.raises(BadData, match="3 rows for 2 ids"):
