@@ -21,6 +21,7 @@ SHORT = (
 LONG = (  # only when named
     "sasrec_step",
     "sequence_evaluation",
+    "sequence_quality",
     "time_to_quality",
     "large",
     "importing",

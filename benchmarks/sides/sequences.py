@@ -10,6 +10,7 @@ import torch
 
 import tesserec as tr
 from benchmarks.data import made_up
+from benchmarks.sides.curves import due
 from benchmarks.sides.wire import timed
 from benchmarks.steps import Steps
 from tesserec.evaluation.tasks import mark
@@ -66,6 +67,31 @@ def rank_sequences(k: int) -> dict[str, Any]:
     return {"seconds": [seconds], "users": [len(split.test)], "recall": marks[wanted[0]]}
 
 
+def sequence_curve(limit: float, epochs: int, k: int, **facts: Any) -> dict[str, Any]:
+    """Learn epoch by epoch, and be asked now and then with the clock stopped."""
+    began = time.perf_counter()
+    set_up_sequences(**facts)
+    clock, asked = time.perf_counter() - began, 0.0
+    points = []
+    for epoch in range(1, epochs + 1):
+        clock += held["steps"].epoch()
+        over = clock >= limit or epoch == epochs
+        if due(epoch, clock, asked, limit) or over:
+            asked = clock
+            points.append({"epoch": epoch, "seconds": clock, **_asked(k)})
+        if over:
+            break
+    return {"points": points}
+
+
+def _asked(k: int) -> dict[str, float]:
+    steps, split = held["steps"], held["split"]
+    with inference(steps.network):
+        recommender = steps.method.answer(steps.network, split.train.catalog)
+        found = mark(recommender, split.test, [f"recall@{k}", f"ndcg@{k}"])
+    return {"recall": found[f"recall@{k}"], "ndcg": found[f"ndcg@{k}"]}
+
+
 def set_up_live(items: int, length: int, dim: int) -> None:
     """An untrained SASRec of many items; places count from the first, so that it can read on."""
     data = made_up(users=2 * items // 10, items=items, events=4 * items)
@@ -109,6 +135,7 @@ OPERATIONS = {
     "set_up_sequences": set_up_sequences,
     "sequence_steps": sequence_steps,
     "rank_sequences": rank_sequences,
+    "sequence_curve": sequence_curve,
     "set_up_live": set_up_live,
     "live": live,
 }

@@ -16,6 +16,7 @@ from rectools.dataset import Dataset
 from rectools.metrics import NDCG, Recall, calc_metrics
 from rectools.models import SASRecModel
 
+from benchmarks.sides.curves import due
 from benchmarks.sides.wire import serve
 
 warnings.filterwarnings("ignore")
@@ -72,6 +73,49 @@ def rank_sequences(k: int) -> dict[str, Any]:
     return {"seconds": [seconds], "users": [len(test)], "recall": float(marks["recall"])}
 
 
+def sequence_curve(limit: float, epochs: int, k: int, **facts: Any) -> dict[str, Any]:
+    """One fit of its trainer, which stops at the limit; weights kept on the way are asked later."""
+    keeper = _Keeper(limit)
+    said = {"n_factors": facts["dim"], "n_blocks": 2, "n_heads": facts["heads"]}
+    said |= {"session_max_len": facts["length"], "batch_size": facts["batch"], "loss": "softmax"}
+    model = SASRecModel(**said, get_trainer_func=lambda: _trainer(None, keeper, epochs=epochs))
+    keeper.began = time.perf_counter()
+    model.fit(held["dataset"])
+    held["model"] = model
+    points = []
+    for point, weights in keeper.kept:
+        model.lightning_model.torch_model.load_state_dict(weights)
+        points.append({**point, **_asked(k)})
+    return {"points": points}
+
+
+def _asked(k: int) -> dict[str, float]:
+    test = held["test"]
+    found = held["model"].recommend(test[Columns.User], held["dataset"], k, filter_viewed=True)
+    marks = calc_metrics(
+        {"recall": Recall(k), "hit": NDCG(k, divide_by_achievable=True)}, found, test
+    )
+    return {"recall": float(marks["recall"]), "ndcg": float(marks["hit"])}
+
+
+class _Keeper(Callback):
+    """Keeps the weights after some epochs, and stops at the limit."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit, self.began, self.last = limit, 0.0, 0.0
+        self.kept: list[tuple[dict[str, float], dict[str, torch.Tensor]]] = []
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """An epoch is over."""
+        epoch, seconds = trainer.current_epoch + 1, time.perf_counter() - self.began
+        over = seconds >= self.limit or epoch == trainer.max_epochs
+        if due(epoch, seconds, self.last, self.limit) or over:
+            self.last = seconds
+            weights = {n: one.clone() for n, one in module.torch_model.state_dict().items()}
+            self.kept.append(({"epoch": epoch, "seconds": seconds}, weights))
+        trainer.should_stop |= over
+
+
 class _Clock(Callback):
     """Notes when each step ended, and what its batch held."""
 
@@ -89,10 +133,10 @@ class _Clock(Callback):
         self.targets.append(int((batch["y"] != 0).sum()))
 
 
-def _trainer(count: int, *callbacks: Callback) -> Trainer:
-    """As its own default, for so many steps."""
+def _trainer(count: int | None, *callbacks: Callback, epochs: int = 1) -> Trainer:
+    """As its own default, for so many steps of so many epochs."""
     return Trainer(
-        max_epochs=1,
+        max_epochs=epochs,
         min_epochs=1,
         limit_train_batches=count,
         enable_progress_bar=False,
@@ -124,4 +168,5 @@ if __name__ == "__main__":
         set_up_sequences=set_up_sequences,
         sequence_steps=sequence_steps,
         rank_sequences=rank_sequences,
+        sequence_curve=sequence_curve,
     )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.sides.curves import due, marks
 from benchmarks.sides.wire import serve
 
 CHECKOUT = Path(os.environ["SIDE_CHECKOUT"])
@@ -40,7 +41,8 @@ def load_sequences(folder: str) -> None:
     users, starts = np.unique(pairs[:, 0], return_index=True)
     rows = np.split(pairs[:, 1], starts[1:])
     held["train"] = {int(u): row.tolist() for u, row in zip(users, rows, strict=True)}
-    held["items"] = int(pairs[:, 1].max())
+    held["test"] = np.load(Path(folder) / "test.npy")
+    held["items"] = max(int(pairs[:, 1].max()), 1 + int(held["test"][:, 1].max()))
 
 
 def set_up_sequences(model: str, loss: str, length: int, batch: int, dim: int, heads: int) -> None:
@@ -82,6 +84,50 @@ def sequence_steps(count: int, workers: int = 1) -> dict[str, Any]:
     return found
 
 
+def sequence_curve(limit: float, epochs: int, k: int, **facts: Any) -> dict[str, Any]:
+    """Its loop with its three sampling processes; the clock stops while it is asked."""
+    began = time.perf_counter()
+    set_up_sequences(**facts)
+    train, network = held["train"], held["network"]
+    users = len(train)
+    sampler = its_utils.WarpSampler(
+        train, users, held["items"], held["batch"], held["length"], n_workers=3
+    )
+    clock, asked, points = time.perf_counter() - began, 0.0, []
+    for epoch in range(1, epochs + 1):
+        began = time.perf_counter()
+        for _ in range((users - 1) // held["batch"] + 1):
+            _step(sampler)
+        clock += time.perf_counter() - began
+        over = clock >= limit or epoch == epochs
+        if due(epoch, clock, asked, limit) or over:
+            asked = clock
+            network.eval()
+            points.append({"epoch": epoch, "seconds": clock, **marks(_scores, *_questions(), k)})
+            network.train()
+        if over:
+            break
+    sampler.close()
+    return {"points": points}
+
+
+def _scores(users: np.ndarray) -> np.ndarray:
+    """All items, for the last events of some users: [B, I]"""
+    rows = np.zeros((len(users), held["length"]), np.int64)
+    for row, user in zip(rows, users, strict=True):
+        last = held["train"][int(user) + 1][-held["length"] :]
+        row[len(row) - len(last) :] = last
+    network = held["network"]
+    with torch.no_grad():
+        states = network.log2feats(rows)[:, -1]
+        return (states @ network.item_emb.weight[1:].T).numpy()
+
+
+def _questions() -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """What each user has seen, and what each is to find, in rows from 0."""
+    return {user - 1: np.array(row) - 1 for user, row in held["train"].items()}, held["test"]
+
+
 def _step(sampler: Any) -> int:
     """One round of its loop; how many targets there were."""
     criterion = torch.nn.BCEWithLogitsLoss()
@@ -106,4 +152,5 @@ if __name__ == "__main__":
         load_sequences=load_sequences,
         set_up_sequences=set_up_sequences,
         sequence_steps=sequence_steps,
+        sequence_curve=sequence_curve,
     )
