@@ -13,7 +13,7 @@ SETTING = (
     "ml-100k, leave one out, full ranking, early stopping on the validation part; 64 dimensions, "
     "two blocks, two heads, dropout 0.2, the last 50 events, 64 people a step, rate 0.001"
 )
-SHORT, LONG = 40, 100  # epochs
+SHORT, LONG = 30, 90  # passes
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def movies() -> Split:
 
 
 def schedule(epochs: int) -> dict[str, object]:
-    return {"epochs": epochs, "rate": 1e-3, "every": 2, "patience": None, "metric": METRIC}
+    return {"epochs": epochs, "rate": 1e-3, "every": 3, "patience": None, "metric": METRIC}
 
 
 def bert4rec(epochs: int, share: float = 0.2, last: float = 1 / 11) -> Method:

@@ -150,13 +150,13 @@ class Network(nn.Module):
         assert place is not None, "a cloze says where events are hidden"
         return self.reader.at(self.entered(batch.events, inputs), batch.events, place)
 
-    # logits = z E^T + b is one product: the bias is a column of items, whose partner is always 1.
     def _queries(self, states: Tensor) -> Tensor:
         """[E, D] -> [E, D + 1]"""
         return functional.pad(self.head(states), (0, 1), value=1.0)
 
     def _answers(self, inputs: Tensor) -> Tensor:
         """[I + 1, D] -> [I, D + 1]"""
+        # z E^T + b is one product: the bias is a column, against which a query has a 1.
         return torch.cat([inputs[:-1], self.bias[:, None]], 1)
 
 
