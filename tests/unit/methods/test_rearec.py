@@ -218,6 +218,14 @@ def test_both_schemes_learn_what_follows_before_and_after_the_warm_up(scheme: ER
     assert mark(method.fit(split.train, Run(seed=1)), split.test, ["recall@1"])["recall@1"] > 0.9
 
 
+@pytest.mark.parametrize("scheme", [ERL(), PRL(warmup=0)])
+def test_both_schemes_learn_in_half_precision(scheme: ERL | PRL) -> None:
+    method = ReaRec(**ReaRec.tiny).changed({"scheme": scheme.to_dict()})
+    split = Published(valid=0).split(toys.cycle())
+    model = method.fit(split.train, Run(seed=1, precision="bfloat16"))
+    assert mark(model, split.test, ["recall@1"])["recall@1"] > 0.9
+
+
 def test_a_strategy_may_hold_it() -> None:
     method = ReaRec(method=sasrec(schedule=Schedule(epochs=1)), scheme=ERL())
     split = Published().split(toys.cycle())

@@ -51,7 +51,7 @@ class ERL(Scheme):
         each = asked.cross_entropy(self.answer(states))
         if not self.apart:
             return each
-        queries = asked.compared(states).transpose(0, 1).contiguous()  # [S, K + 1, D]
+        queries = asked.compared(states).transpose(0, 1)  # [S, K + 1, D]
         return each - self.apart * divergence(queries, asked.items)
 
 

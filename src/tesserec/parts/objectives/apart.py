@@ -22,7 +22,7 @@ def divergence(queries: Tensor, items: Tensor) -> Tensor:
     """
     if queries.shape[1] < 2:
         return queries.new_zeros(len(queries))
-    apart: Tensor = _Divergence.apply(queries, items)  # type: ignore[no-untyped-call]
+    apart: Tensor = _Divergence.apply(queries.contiguous(), items)  # type: ignore[no-untyped-call]
     return apart
 
 
@@ -32,11 +32,11 @@ class _Divergence(torch.autograd.Function):
         apart = queries.new_empty(len(queries))
         learns = queries.requires_grad or items.requires_grad
         of_queries, of_items = torch.empty_like(queries), torch.zeros_like(items)
-        for rows, own in _blocks(queries, items):
-            apart[rows], slopes = _compared(own, items, queries.shape[1])
+        for rows, scores in _blocks(queries, items):
+            apart[rows], slopes = _compared(scores)
             if learns:
-                of_queries[rows] = (slopes @ items).view_as(queries[rows])
-                of_items.addmm_(slopes.T, own)
+                torch.mm(slopes, items, out=of_queries[rows].flatten(0, 1))
+                of_items.addmm_(slopes.T, queries[rows].flatten(0, 1))
         ctx.save_for_backward(queries, items, of_queries, of_items)
         return apart
 
@@ -47,28 +47,31 @@ class _Divergence(torch.autograd.Function):
             scale = gradient[0] if len(queries) else 0.0
             return of_queries * scale, of_items * scale
         weighted = torch.zeros_like(items)
-        for rows, own in _blocks(queries, items):
-            _, slopes = _compared(own, items, queries.shape[1])
-            each = torch.repeat_interleave(gradient[rows], queries.shape[1])
-            weighted.addmm_(slopes.T, own * each[:, None])
+        for rows, scores in _blocks(queries, items):
+            _, slopes = _compared(scores)
+            own = queries[rows] * gradient[rows, None, None]
+            weighted.addmm_(slopes.T, own.flatten(0, 1))
         return of_queries * gradient[:, None, None], weighted
 
 
 def _blocks(queries: Tensor, items: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Some examples at a time, with all states of each one below the other: [b J, D]"""
+    """The scores of some examples at a time, in memory that is used again: [b, J, I]"""
     examples, states, _ = queries.shape
     size = max(FEWEST, HELD // max(len(items), 1)) // states + 1
+    room = queries.new_empty(min(size, examples) * states, len(items))
     for first in range(0, examples, size):
-        rows = slice(first, min(first + size, examples))
-        yield rows, queries[rows].flatten(0, 1)
+        own = queries[first : first + size].flatten(0, 1)
+        # With `out`, which autocast leaves alone, all of it is done in one precision.
+        scores = torch.mm(own, items.T, out=room[: len(own)])
+        yield slice(first, first + size), scores.view(-1, states, len(items))
 
 
-def _compared(own: Tensor, items: Tensor, states: int) -> tuple[Tensor, Tensor]:
+def _compared(scores: Tensor) -> tuple[Tensor, Tensor]:
     """How far each example's states are apart, and the slope of that: [b], [b J, I]"""
-    scores = torch.mm(own, items.T).view(-1, states, len(items))  # [b, J, I]
+    states = scores.shape[1]
     logs = scores.sub_(scores.logsumexp(2, keepdim=True))
     chances = logs.exp()
     above = logs.mul(states).sub_(logs.sum(1, keepdim=True))
     apart = (chances * above).sum(2)  # [b, J] of each state from all others
     slopes = above.sub_(apart[:, :, None]).mul_(chances).div_(states * (states - 1))
-    return apart.sum(1) / (states * (states - 1)), slopes.view(-1, len(items))
+    return apart.sum(1) / (states * (states - 1)), slopes.flatten(0, 1)
