@@ -1,9 +1,9 @@
 """What SASRec finds after equal epochs and after equal seconds, ours and public implementations.
 
 Everything but each person's last event is learned from, and the last one is asked for: full
-ranking, what was chosen before left out. The clock runs while a side learns, its own batches and sampling
-included, and stops while it is asked. Each side learns until `--limit` seconds or 64 epochs.
-Nothing is chosen by these numbers: they are a curve.
+ranking, what was chosen before left out. The clock runs while a side learns, its own batches and
+sampling included, and stops while it is asked. Each side learns until `--limit` seconds or 64
+epochs. Nothing is chosen by these numbers: they are a curve.
 """
 
 import json
