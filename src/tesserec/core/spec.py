@@ -74,7 +74,7 @@ class Spec(BaseModel):
         for name, value in values.items():
             field = cls.model_fields.get(name)
             if field is not None:
-                default = field.get_default(call_default_factory=False)
+                default = field.get_default(call_default_factory=True)
                 values[name] = _value(field.annotation, value, default)
         return values
 

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from tesserec.core import Dataset, Losses, Requests, Spec
 from tesserec.core.errors import BadSpec
+from tesserec.core.registry import find
 from tesserec.parts.batches import Packed, Prefixes, SequenceBatch
 from tesserec.parts.negatives import Everything
 from tesserec.parts.objectives import Softmax, cross_entropy, divergence, prepared
 from tesserec.parts.sequences import ReadsOn
-from tesserec.training import Around, Learner, Strategy
+from tesserec.training import Around, Learner, Schedule, Strategy
 from tesserec.training.devices import gather, processes
 
 Count = Annotated[int, Field(ge=0)]
@@ -86,6 +87,21 @@ class PRL(Scheme):
         return each
 
 
+def _published() -> Learner:
+    """What the paper thinks with: a SASRec, found by its name, as no method imports a method."""
+    return find("SASRec", Learner)(
+        dim=256,
+        heads=2,
+        inner=300,
+        dropout=0.5,
+        norm="post",
+        positions="start",
+        objective=Softmax(temperature=0.07, cosine=False),
+        batches=Prefixes(size=2048, length=50, sampler=Everything()),
+        schedule=Schedule(epochs=300, rate=1e-3, patience=10, metric="ndcg@20"),
+    )
+
+
 class ReaRec(Strategy):
     """A reader's last state is fed back to it, so that it thinks before it answers."""
 
@@ -107,7 +123,8 @@ class ReaRec(Strategy):
     }
     needs: ClassVar = frozenset({"order"})
 
-    method: Learner  # reads histories; batches are Prefixes, the objective Softmax over Everything
+    # Reads histories; batches are Prefixes, the objective Softmax over Everything.
+    method: Learner = Field(default_factory=_published)
     steps: Count = 2  # K; with 0 it is the inner method
     scheme: Scheme = PRL()
     placed: bool = True  # each step has a learned vector of its own, P^R
