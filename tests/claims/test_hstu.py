@@ -27,7 +27,7 @@ def movies() -> Split:
 def alike(method: Method, **batches: object) -> Method:
     """The same steps for every row: HSTU's, in smaller batches as there are few people."""
     shared = {"size": 32, "length": 100, "negatives": 128, "sampler": {"kind": "Shared"}}
-    schedule = tr.HSTU().schedule.to_dict() | {"epochs": 100, "every": 2, "patience": 5}
+    schedule = tr.HSTU().schedule.to_dict() | {"epochs": 100, "every": 2, "patience": 10}
     return method.changed({"batches": {**shared, **batches}, "schedule": schedule})
 
 
