@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 HELD = 2**20  # scores held at once, 4 MB
+SMALL = 60.0  # exp(60) times the largest catalogue, and exp(-60), are far inside of float32
 FEWEST = 64  # examples of a block, however large the catalogue: products of fewer are slow
 
 
@@ -27,14 +28,17 @@ class _CrossEntropy(torch.autograd.Function):
         losses = queries.new_empty(len(queries))
         learns = queries.requires_grad or items.requires_grad
         of_queries, of_items = torch.empty_like(queries), torch.zeros_like(items)
+        small = _are_small(queries, items)
         for rows, scores in _blocks(queries, items):
-            own = scores.gather(1, chosen[rows, None])[:, 0]
-            normaliser = _softmax(scores)
-            losses[rows] = normaliser - own
+            own = scores.gather(1, chosen[rows, None])
+            largest, total = _exponentials(scores, small)
+            losses[rows] = (largest + total.log() - own)[:, 0]
             if learns:
-                scores[torch.arange(len(scores)), chosen[rows]] -= 1
-                torch.mm(scores, items, out=of_queries[rows])
-                of_items.addmm_(scores.T, queries[rows])
+                torch.mm(scores, items, out=of_queries[rows]).div_(total)
+                of_items.addmm_(scores.T, queries[rows] / total)
+        if learns:
+            of_queries -= items[chosen]
+            of_items.index_add_(0, chosen, queries, alpha=-1)
         ctx.save_for_backward(queries, items, chosen, of_queries, of_items)
         return losses
 
@@ -44,11 +48,12 @@ class _CrossEntropy(torch.autograd.Function):
         if not len(queries) or bool((gradient == gradient[0]).all()):
             scale = gradient[0] if len(queries) else 0.0
             return of_queries * scale, of_items * scale, None
-        weighted = torch.zeros_like(items)
+        counting = queries * gradient[:, None]
+        weighted = torch.zeros_like(items).index_add_(0, chosen, counting, alpha=-1)
+        small = _are_small(queries, items)
         for rows, scores in _blocks(queries, items):
-            _softmax(scores)
-            scores[torch.arange(len(scores)), chosen[rows]] -= 1
-            weighted.addmm_(scores.T, queries[rows] * gradient[rows, None])
+            _, total = _exponentials(scores, small)
+            weighted.addmm_(scores.T, counting[rows] / total)
         return of_queries * gradient[:, None], weighted, None
 
 
@@ -62,9 +67,20 @@ def _blocks(queries: Tensor, items: Tensor) -> Iterator[tuple[slice, Tensor]]:
         yield rows, torch.mm(queries[rows], items.T, out=scores)
 
 
-def _softmax(scores: Tensor) -> Tensor:
-    """Scores become their softmax, in place; the logarithm of what they were divided by: [b]"""
+def _are_small(queries: Tensor, items: Tensor) -> bool:
+    """Whether no exponential of a score can leave the range of its type, by their lengths."""
+    if not len(queries) or not len(items):
+        return True
+    return bool(queries.norm(dim=1).max() * items.norm(dim=1).max() <= SMALL)
+
+
+def _exponentials(scores: Tensor, small: bool) -> tuple[Tensor | float, Tensor]:
+    """Scores become exp(score - largest), in place; the largest of each row, the sum: 2 x [b, 1]
+
+    Small ones are not looked through for the largest, which is called 0 then. Who wants the softmax
+    divides what is made of them by the sum: a short row, not a long one.
+    """
+    if small:
+        return 0.0, scores.exp_().sum(1, keepdim=True)
     largest = scores.amax(1, keepdim=True)
-    total = scores.sub_(largest).exp_().sum(1, keepdim=True)
-    scores.div_(total)
-    return (largest + total.log())[:, 0]
+    return largest, scores.sub_(largest).exp_().sum(1, keepdim=True)

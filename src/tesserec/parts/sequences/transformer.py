@@ -201,6 +201,7 @@ class Attention(nn.Module):
         tables, memory = [], []
         for group, table in zip(packed.groups, packed.padded(both), strict=True):
             query, key, value = self._by_head(table)
+            value = self._dropped(value)
             mask = None if self.causal else _over_keys(group)
             seen = functional.scaled_dot_product_attention(
                 query, key, value, mask, is_causal=self.causal
@@ -217,11 +218,11 @@ class Attention(nn.Module):
         dim = queries.shape[1]
         asked = functional.linear(queries, self.into.weight[:dim], self.into.bias[:dim])
         both = functional.linear(keys, self.into.weight[dim:], self.into.bias[dim:])
-        both = self._dropped(both)
         seen, memory, first = [], [], 0
         for group in packed.groups:
             rows = slice(first, first + len(group.lengths))
             key, value = self._by_head(group.padded(both))
+            value = self._dropped(value)
             query = asked[rows].view(-1, self.heads, 1, dim // self.heads)
             found = functional.scaled_dot_product_attention(query, key, value, _over_keys(group))
             seen.append(found.flatten(1))
@@ -237,6 +238,7 @@ class Attention(nn.Module):
         for one in memory:
             rows = both[first : first + len(one.mask), None]
             query, key, value = self._by_head(rows)
+            value = self._dropped(value)
             one.keys, one.values = torch.cat([one.keys, key], 2), torch.cat([one.values, value], 2)
             one.mask = functional.pad(one.mask, (0, 1), value=True)
             found = functional.scaled_dot_product_attention(
@@ -250,22 +252,17 @@ class Attention(nn.Module):
         """[n, D], [n, D] -> [n, 3 D]"""
         dim = queries.shape[1]
         if queries is keys:
-            both = self.into(keys)
-        else:
-            weight, bias = self.into.weight, self.into.bias
-            asked = functional.linear(queries, weight[:dim], bias[:dim])
-            both = torch.cat([asked, functional.linear(keys, weight[dim:], bias[dim:])], 1)
-        return self._dropped(both)
-
-    def _dropped(self, both: Tensor) -> Tensor:
-        """Without some of the values, which are the last D columns."""
-        if not self.training or self.drop.share == 0:
+            both: Tensor = self.into(keys)
             return both
-        dim = self.out.in_features
-        kept = self.drop(both.new_ones(len(both), self.heads))
-        matched, value = both.split([both.shape[1] - dim, dim], 1)
-        value = value.view(len(both), self.heads, -1) * kept[:, :, None]
-        return torch.cat([matched, value.flatten(1)], 1)
+        weight, bias = self.into.weight, self.into.bias
+        asked = functional.linear(queries, weight[:dim], bias[:dim])
+        return torch.cat([asked, functional.linear(keys, weight[dim:], bias[dim:])], 1)
+
+    def _dropped(self, value: Tensor) -> Tensor:
+        """Some events' values are 0, for all that look at them: [S, H, W, Dh]"""
+        if not self.training or self.drop.share == 0:
+            return value
+        return value * self.drop(value.new_ones(value.shape[:3]))[..., None]
 
     def _by_head(self, table: Tensor) -> tuple[Tensor, ...]:
         """[S, W, n D] -> n times [S, H, W, Dh]"""

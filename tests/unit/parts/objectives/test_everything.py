@@ -19,8 +19,10 @@ def blocks(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("small", [everything.SMALL, 0.0], ids=["as they are", "shifted"])
 @pytest.mark.parametrize("weights", [torch.ones(37), torch.rand(37), torch.arange(37) % 2])
-def test_it_is_torchs_own_and_so_are_its_gradients(weights):
+def test_it_is_torchs_own_and_so_are_its_gradients(weights, small, monkeypatch):
+    monkeypatch.setattr(everything, "SMALL", small)
     queries, table, chosen = tables()
     other_queries, other_table = (one.detach().clone().requires_grad_() for one in (queries, table))
     found = cross_entropy(queries, table, chosen)
