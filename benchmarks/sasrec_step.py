@@ -4,7 +4,8 @@ Every side makes its own batches, loss, backward pass and optimiser step, all of
 sequence is one person's last events, at most `length` read and as many targets: one row of ours,
 of RecTools' and of SASRec.pytorch's. Padded places count nowhere. RecBole makes a row of every
 prefix, so BERT4Rec is compared by masked targets, as counted in each side's own batches; RecBole's
-are those that its loss counts, in the kind of batch that has the most of them.
+are those that its loss counts, once in the kind of batch that has the most of them, and once
+(`as_shipped`) in its own mixture, where every second batch hides the last item alone.
 
 SASRec.pytorch samples in processes of its own, one or, as its script does, three. They share the
 cores with its training, as they do in its script, but sleep while others have their turn; the
@@ -29,11 +30,17 @@ class Case:
     unit: str
     steps: int  # a turn
     facts: dict[str, Any]
+    whole_turns: bool = False  # steps differ in kind: a turn's seconds by all of its targets
 
 
 def _sasrec(loss: str, length: int, dim: int) -> dict[str, Any]:
     size = {"length": length, "dim": dim, "heads": 1, "batch": 128}
     return {"model": "SASRec", "loss": loss, **size}
+
+
+def _bert4rec() -> dict[str, Any]:
+    size = {"length": 50, "dim": 64, "heads": 2, "batch": 2048}
+    return {"model": "BERT4Rec", "loss": "masked", **size}
 
 
 CASES = {
@@ -44,7 +51,14 @@ CASES = {
         ("recbole",),
         "targets",
         2,
-        {"model": "BERT4Rec", "loss": "masked", "length": 50, "dim": 64, "heads": 2, "batch": 2048},
+        _bert4rec(),
+    ),
+    "bert4rec_50_as_shipped": Case(
+        ("recbole",),
+        "targets",
+        8,
+        {**_bert4rec(), "loss": "masked_as_shipped"},
+        whole_turns=True,
     ),
 }
 
@@ -69,6 +83,9 @@ def _case(name: str, case: Case, split: Split, options: Options) -> list[Result]
         for _ in range(options.rounds):
             for way, (side, facts) in ways.items():
                 found = side.ask("sequence_steps", count=case.steps, **facts)
+                if case.whole_turns:
+                    each[way].append(sum(found["seconds"]) / sum(found[case.unit]))
+                    continue
                 counted = zip(found["seconds"], found[case.unit], strict=True)
                 each[way] += [seconds / count for seconds, count in counted]
         memory = {side.name: [side.peak_mb or 0.0] for side in sides.all}

@@ -17,10 +17,12 @@ from tesserec.evaluation.tasks import mark
 from tesserec.training.devices import inference
 
 SOFTMAX = {"kind": "Softmax", "temperature": 1.0, "cosine": False}
+MASKED = {"batches": {"share": 0.2, "most": 10}}  # the peer's; the loss is a full softmax
 LOSSES: dict[str, dict[str, Any]] = {
     "softmax": {"objective": SOFTMAX, "batches": {"sampler": {"kind": "Everything"}}},
     "bce": {"objective": {"kind": "BCE"}, "batches": {"negatives": 1}},
-    "masked": {"batches": {"share": 0.2, "most": 10}},  # the peer's; the loss is a full softmax
+    "masked": MASKED,
+    "masked_as_shipped": MASKED,  # only the peer has two kinds of batches
 }
 
 held: dict[str, Any] = {}
