@@ -48,7 +48,7 @@ class GRU4Rec(Learner):
     apart: bool = False  # answers have a table of their own; false is "constrained" in their code
     bias: bool = True  # of each item
     objective: Objective = Softmax(temperature=1.0, cosine=False)
-    batches: Sequences = Sequences(size=128, length=50, sampler=Everything())
+    batches: Sequences = Sequences(size=128, length=50, stride=50, sampler=Everything())
     # The authors take Adagrad with rates of 0.01 to 0.25 for about 10 passes over many sessions.
     schedule: Schedule = Schedule(epochs=200, rate=1e-3, patience=20)
 

@@ -46,7 +46,7 @@ class NextItNet(Learner):
     apart: bool = True  # answers have a table of their own
     bias: bool = True  # of each item
     objective: Objective = Softmax(temperature=1.0, cosine=False)
-    batches: Sequences = Sequences(size=128, length=50, sampler=Everything())
+    batches: Sequences = Sequences(size=128, length=50, stride=50, sampler=Everything())
     schedule: Schedule = Schedule(epochs=200, rate=1e-3, patience=10)
 
     def network(self, data: Dataset) -> nn.Module:
@@ -123,7 +123,9 @@ class Convolution(nn.Module):
     def __init__(self, dim: int, kernel: int, dilation: int) -> None:
         super().__init__()
         self.back = [tap * dilation for tap in range(kernel)]
-        self.mix, self.norm = nn.Linear(kernel * dim, dim), nn.LayerNorm(dim)
+        self.mix = nn.Linear(kernel * dim, dim)
+        # Sums over new item vectors are about as small as the usual epsilon, which would hide them.
+        self.norm = nn.LayerNorm(dim, eps=1e-8)
         nn.init.trunc_normal_(self.mix.weight, std=0.02, a=-0.04, b=0.04)
         nn.init.zeros_(self.mix.bias)
 
