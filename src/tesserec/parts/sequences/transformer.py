@@ -6,7 +6,7 @@ is an event's whole value, for all that look at it (docs/design/decisions/0013-p
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -29,6 +29,8 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
 }
 
+PART = 2**18  # keys looked at together, 1 MB
+
 
 @dataclass
 class Memory:
@@ -37,6 +39,15 @@ class Memory:
     keys: Tensor  # [S, H, W, Dh]
     values: Tensor  # [S, H, W, Dh]
     mask: Tensor  # [S, W] which of them are there
+    later: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # of one event, [S, H, 1, Dh]
+
+    def parts(self) -> list[slice]:
+        """Some sequences at a time: what was read later is put behind the rest for each part.
+
+        Memory of that size is used again, while a new copy of everything comes fresh each time.
+        """
+        size = max(1, PART // max(self.keys[0].numel(), 1))
+        return [slice(at, at + size) for at in range(0, len(self.keys), size)]
 
 
 Memories = list[list[Memory]]  # of each layer, of each group
@@ -236,15 +247,9 @@ class Attention(nn.Module):
         both = self._projected(queries, keys)
         seen, first = [], 0
         for one in memory:
-            rows = both[first : first + len(one.mask), None]
-            query, key, value = self._by_head(rows)
-            value = self._dropped(value)
-            one.keys, one.values = torch.cat([one.keys, key], 2), torch.cat([one.values, value], 2)
-            one.mask = functional.pad(one.mask, (0, 1), value=True)
-            found = functional.scaled_dot_product_attention(
-                query, one.keys, one.values, one.mask[:, None, None]
-            )
-            seen.append(found.flatten(1))
+            query, key, value = self._by_head(both[first : first + len(one.mask), None])
+            one.later.append((key, self._dropped(value)))
+            seen += [_looked(query[rows], one, rows) for rows in one.parts()]
             first += len(one.mask)
         return self.out(torch.cat(seen))
 
@@ -268,6 +273,15 @@ class Attention(nn.Module):
         """[S, W, n D] -> n times [S, H, W, Dh]"""
         count = table.shape[2] // self.out.in_features
         return table.view(*table.shape[:2], count, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _looked(query: Tensor, memory: Memory, rows: slice) -> Tensor:
+    """[s, H, 1, Dh] looks at all that is remembered of some sequences -> [s, D]"""
+    keys = torch.cat([memory.keys[rows], *(key[rows] for key, _ in memory.later)], 2)
+    values = torch.cat([memory.values[rows], *(value[rows] for _, value in memory.later)], 2)
+    mask = functional.pad(memory.mask[rows], (0, len(memory.later)), value=True)
+    found = functional.scaled_dot_product_attention(query, keys, values, mask[:, None, None])
+    return found.flatten(1)
 
 
 def _there(group: Group) -> Tensor:

@@ -31,7 +31,11 @@ def test_the_ends_alone_are_those_of_all_states_and_are_remembered_alike(
     torch.testing.assert_close(reader.further(thought, ends), reader.further(thought, whole))
 
 
-def test_reading_on_is_reading_the_longer_sequence() -> None:
+@pytest.mark.parametrize("part", [2**18, 100])
+def test_reading_on_is_reading_the_longer_sequence(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tesserec.parts.sequences.transformer.PART", part)
     torch.manual_seed(0)
     reader = Transformer(8, 2, 2, 8, 0.0).eval()
     values, more = torch.randn(17, 8), torch.randn(2, 4, 8)
