@@ -79,9 +79,10 @@ def sequence_curve(limit: float, epochs: int, k: int, **facts: Any) -> dict[str,
     said = {"n_factors": facts["dim"], "n_blocks": 2, "n_heads": facts["heads"]}
     said |= {"session_max_len": facts["length"], "batch_size": facts["batch"], "loss": "softmax"}
     model = SASRecModel(**said, get_trainer_func=lambda: _trainer(None, keeper, epochs=epochs))
-    keeper.began = time.perf_counter()
     model.fit(held["dataset"])
     held["model"] = model
+    # Its trainer is a copy, and so is what watches it.
+    keeper = next(one for one in model.fit_trainer.callbacks if isinstance(one, _Keeper))
     points = []
     for point, weights in keeper.kept:
         model.lightning_model.torch_model.load_state_dict(weights)
@@ -92,10 +93,9 @@ def sequence_curve(limit: float, epochs: int, k: int, **facts: Any) -> dict[str,
 def _asked(k: int) -> dict[str, float]:
     test = held["test"]
     found = held["model"].recommend(test[Columns.User], held["dataset"], k, filter_viewed=True)
-    marks = calc_metrics(
-        {"recall": Recall(k), "hit": NDCG(k, divide_by_achievable=True)}, found, test
-    )
-    return {"recall": float(marks["recall"]), "ndcg": float(marks["hit"])}
+    ndcg = NDCG(k, divide_by_achievable=True)  # by what one item to find can give, not k of them
+    marks = calc_metrics({"recall": Recall(k), "ndcg": ndcg}, found, test)
+    return {"recall": float(marks["recall"]), "ndcg": float(marks["ndcg"])}
 
 
 class _Keeper(Callback):
@@ -104,6 +104,10 @@ class _Keeper(Callback):
     def __init__(self, limit: float) -> None:
         self.limit, self.began, self.last = limit, 0.0, 0.0
         self.kept: list[tuple[dict[str, float], dict[str, torch.Tensor]]] = []
+
+    def on_fit_start(self, trainer: Any, module: Any) -> None:
+        """Batches are made and the network is there: from here on it learns."""
+        self.began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """An epoch is over."""

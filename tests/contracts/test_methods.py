@@ -26,7 +26,7 @@ CONTENT_ALONE = {"ContentKNN"}  # events say who chose what, and nothing about i
 
 
 def tiny(kind: type[Method]) -> Method:
-    return kind(**kind.tiny)  # strategies have no other method by default
+    return kind(**kind.tiny)
 
 
 def sooner(method: Learner, epochs: int) -> Learner:
