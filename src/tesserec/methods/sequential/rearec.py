@@ -109,7 +109,10 @@ class ReaRec(Strategy):
         "method": {
             "kind": "SASRec",
             "dim": 16,
+            "heads": 1,
+            "inner": 16,
             "dropout": 0.0,
+            "norm": "pre",
             "positions": "start",
             "objective": {"kind": "Softmax", "temperature": 1.0, "cosine": False},
             "batches": {
