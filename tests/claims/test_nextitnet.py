@@ -1,9 +1,9 @@
-"""NextItNet's claims (Yuan et al., WSDM 2019), on the last fifty events of each person."""
+"""NextItNet's claims (Yuan et al., WSDM 2019), on histories of about a hundred events."""
 
 import pytest
 
 import tesserec as tr
-from claims.harness import check_claim, reached, real
+from claims.harness import SEEDS, check_claim, reached, real
 from tesserec.core import Method, Split
 
 pytestmark = pytest.mark.claims
@@ -11,6 +11,10 @@ pytestmark = pytest.mark.claims
 METRIC = "ndcg@10"
 SETTING = "ml-100k, last event of each person, whole catalogue; at most 25 epochs, patience 5"
 SHORT = {"batches": {"size": 32}, "schedule": {"epochs": 25, "patience": 5}}
+SMALL = (
+    "on ml-100k Caser is ahead, ndcg@10 of 0.080 and 0.083 against 0.070 and 0.073 (seeds 0, 1); "
+    "the paper's figures are of sets with millions of events"
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,7 @@ def test_dilated_convolutions_beat_plain_ones_of_equal_depth(movies: Split) -> N
     )
 
 
+@pytest.mark.xfail(strict=True, reason=SMALL)
 def test_it_beats_caser(movies: Split) -> None:
     check_claim(
         method="NextItNet",
@@ -66,4 +71,5 @@ def test_it_beats_caser(movies: Split) -> None:
             "Caser": lambda seed: reached(tr.Caser().changed(SHORT), movies, METRIC, seed),
         },
         holds=lambda mean: mean["NextItNet"] > mean["Caser"],
+        seeds=SEEDS[:2],
     )
