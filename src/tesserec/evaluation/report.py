@@ -92,8 +92,10 @@ class Report:
     def protocol(self) -> list[str]:
         """How it was measured, one sentence a line."""
         times = "once" if self.opened == 1 else f"{self.opened} times"
+        few = self.facts.get("candidates")
+        ranked = "whole catalogue ranked" if few is None else f"at most {few:,} candidates ranked"
         lines = [
-            f"asked {_ASKED[self.asked]}, seen items: {self.seen}, whole catalogue ranked",
+            f"asked {_ASKED[self.asked]}, seen items: {self.seen}, {ranked}",
             f"data {self.source.get('fingerprint', '?')}, test opened {times}",
         ]
         lines += [f"left out: {count:,} {why}" for why, count in self.left_out.items() if count]
@@ -148,6 +150,9 @@ def evaluate(
     method: Method | None = getattr(recommender, "method", None)
     doubts = told_by_histories(holdout)
     doubts += too_good(marks.answers, holdout, len(recommender.catalog.items))
+    facts: dict[str, Any] = {"alarm": "; ".join(doubts)} if doubts else {}
+    if holdout.requests.candidates is not None:
+        facts["candidates"] = holdout.requests.candidates.shape[1]
     return Report(
         name=name or (type(method).__name__ if method else type(recommender).__name__),
         method={} if method is None else method.to_dict(),
@@ -162,7 +167,7 @@ def evaluate(
         seconds=marks.seconds,
         holdout=digest(holdout),
         each=_each(recommender, holdout, marks),
-        facts={"alarm": "; ".join(doubts)} if doubts else {},
+        facts=facts,
     )
 
 

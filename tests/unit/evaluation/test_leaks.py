@@ -73,7 +73,10 @@ def test_among_a_few_candidates_much_may_be_found():
     right = split.test.truth.padded()
     candidates = torch.cat([right, (right + torch.arange(1, 100)) % 1200], dim=1)
     among = replace(split.test, requests=replace(split.test.requests, candidates=candidates))
-    assert evaluate(oracle(among, split, 1.0), among).alarm is None
+    report = evaluate(oracle(among, split, 1.0), among)
+    assert report.alarm is None
+    assert "at most 100 candidates ranked" in str(report)
+    assert "whole catalogue ranked" in str(evaluate(oracle(split.test, split, 0.5), split.test))
 
 
 def test_who_comes_back_to_old_items_is_foretold_without_a_leak():
