@@ -62,6 +62,10 @@ def test_blocks_matter(movies: Split) -> None:
     )
 
 
+NOISE = "on ml-100k both are equal within what seeds differ by (0.0588 and 0.0604)"
+
+
+@pytest.mark.xfail(strict=True, reason=NOISE)
 def test_one_table_is_better_than_two(movies: Split) -> None:
     check_claim(
         method="SASRec",
