@@ -1,5 +1,6 @@
 """The nouns: types and protocols that every other package speaks in."""
 
+from tesserec.core.codes import Codes
 from tesserec.core.data import Catalog, Clock, Dataset, Entities, Histories, Interactions, Relation
 from tesserec.core.learning import Batch, Epochs, Losses
 from tesserec.core.method import Answering, Explainer, Method, Neighbours, Recommender, Scorer
@@ -15,6 +16,7 @@ __all__ = [
     "Batch",
     "Catalog",
     "Clock",
+    "Codes",
     "Dataset",
     "Entities",
     "Epochs",

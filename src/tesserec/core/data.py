@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from tesserec.core.codes import Codes
 from tesserec.core.errors import BadData, UnknownId
 from tesserec.core.ragged import Ragged
 
@@ -33,12 +34,15 @@ class Entities:
     features: pl.DataFrame = field(default_factory=pl.DataFrame)  # one row each, or no columns
     vectors: Mapping[str, Tensor] = field(default_factory=dict)  # "image" -> [n, D]
     masks: Mapping[str, Tensor] = field(default_factory=dict)  # "image" -> [n] bool, if noted
+    codes: Mapping[str, Codes] = field(default_factory=dict)  # "rqvae" -> semantic ids
 
     def __post_init__(self) -> None:
-        for what, tables in (("Vectors", self.vectors), ("The mask of", self.masks)):
-            for name, table in tables.items():
-                if len(table) != len(self.ids):
-                    raise BadData(f"{what} {name!r}: {len(table)} rows for {len(self.ids)} ids.")
+        tables = {f"Vectors {name!r}": table for name, table in self.vectors.items()}
+        tables |= {f"The mask of {name!r}": mask for name, mask in self.masks.items()}
+        tables |= {f"Codes {name!r}": codes.table for name, codes in self.codes.items()}
+        for what, table in tables.items():
+            if len(table) != len(self.ids):
+                raise BadData(f"{what}: {len(table)} rows for {len(self.ids)} ids.")
         if self.features.width and self.features.height != len(self.ids):
             raise BadData(f"Features have {self.features.height} rows for {len(self.ids)} ids.")
 
@@ -216,6 +220,9 @@ class Dataset:
             for name, mask in sorted(entities.masks.items()):
                 digest.update(f"\n{title}.{name} mask:".encode())
                 digest.update(mask.contiguous().numpy().data)
+            for name, codes in sorted(entities.codes.items()):
+                digest.update(f"\n{title}.{name} codes {codes.sizes}:".encode())
+                digest.update(codes.table.contiguous().numpy().data)
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -252,6 +259,12 @@ class Dataset:
         if mask is not None:
             masks[name] = mask
         items = replace(items, vectors=vectors, masks=masks)
+        return replace(self, catalog=replace(self.catalog, items=items))
+
+    def with_codes(self, name: str, codes: Codes) -> "Dataset":
+        """The same data with one more column of codes of the items."""
+        items = self.catalog.items
+        items = replace(items, codes={**items.codes, name: codes})
         return replace(self, catalog=replace(self.catalog, items=items))
 
     def without_events(self) -> "Dataset":

@@ -3,7 +3,7 @@
     method.json           the outermost description
     weights.safetensors   what the network learned
     index/                the tables a lookup answers from
-    catalog/              ids and display features; the shapes of vectors, never the vectors
+    catalog/              ids, display features and semantic ids; of vectors only their shapes
     README.md             what this is, for people
     manifest.json         SHA-256 of every file
 
@@ -20,11 +20,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Entities, Interactions, Method
+from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Interactions, Method
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
 from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
 
-VERSION = 1
+VERSION = 2
 
 
 def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
@@ -139,11 +139,15 @@ def _write_catalog(catalog: Catalog, folder: Path) -> None:
     pl.DataFrame([catalog.users.ids.alias("id")]).write_parquet(folder / "users.parquet")
     for name, entities in catalog.others.items():
         pl.DataFrame([entities.ids.alias("id")]).write_parquet(folder / f"other.{name}.parquet")
+    codes = {name: one.table.cpu().contiguous() for name, one in items.codes.items()}
+    save_file(codes, folder / "codes.safetensors")
     shapes = {
         "items": {n: [str(v.dtype), *v.shape] for n, v in items.vectors.items()},
         "users": {n: [str(v.dtype), *v.shape] for n, v in catalog.users.vectors.items()},
     }
-    _write_json(folder / "catalog.json", {"vectors": shapes, "others": list(catalog.others)})
+    sizes = {name: one.sizes for name, one in items.codes.items()}
+    others = list(catalog.others)
+    _write_json(folder / "catalog.json", {"vectors": shapes, "others": others, "codes": sizes})
 
 
 def _read_catalog(folder: Path) -> Catalog:
@@ -151,8 +155,10 @@ def _read_catalog(folder: Path) -> Catalog:
     items = pl.read_parquet(folder / "items.parquet")
     users = pl.read_parquet(folder / "users.parquet")
     others = {n: pl.read_parquet(folder / f"other.{n}.parquet") for n in facts["others"]}
+    tables = _tensors(folder / "codes.safetensors")
+    codes = {name: Codes(tables[name], tuple(sizes)) for name, sizes in facts["codes"].items()}
     return Catalog(
-        Entities(items["id"], items.drop("id"), _shapes(facts["vectors"]["items"])),
+        Entities(items["id"], items.drop("id"), _shapes(facts["vectors"]["items"]), codes=codes),
         Entities(users["id"], vectors=_shapes(facts["vectors"]["users"])),
         {name: Entities(frame["id"]) for name, frame in others.items()},
     )

@@ -1,0 +1,139 @@
+"""Quantizer: item vectors become a few tokens each, from coarse to fine."""
+
+import json
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tesserec.core import Codes, Dataset, Entities, Run, Spec
+from tesserec.core.errors import CannotAnswer, NoContent
+from tesserec.core.files import read_json, replacing
+from tesserec.parts.semantic_ids.collisions import Collisions, ExtraLevel
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Codebook(nn.Module):
+    """What a quantizer learned. It gives codes to items it has never seen, and never changes."""
+
+    def read(self, items: Entities) -> Tensor:
+        """What is quantised of some items: [n, D]"""
+        raise NotImplementedError
+
+    def encode(self, vectors: Tensor) -> Tensor:
+        """[n, D] -> [n, L]"""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The vectors codes stand for: [n, L] -> [n, D]. Raises `CannotAnswer`."""
+        raise CannotAnswer(f"The codes of {type(self).__name__} stand for no vectors.")
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """A codebook, what it read of each item of the catalogue, and the codes it gave them."""
+
+    codebook: Codebook
+    vectors: Tensor  # [I, D]
+    codes: Codes  # not yet unique
+
+
+class Quantizer(Spec):
+    """A way to turn items into codes. Its fields are its hyper-parameters."""
+
+    tiny: ClassVar[dict[str, object]] = {}  # changes that make it small, for contract tests
+
+    levels: Count = 3
+    codes: Count = 256  # tokens of each level
+    warm: bool = True  # learned from items with events alone, if there are any; others are encoded
+    collisions: Collisions = ExtraLevel()
+
+    @abstractmethod
+    def codebook(self, items: Entities) -> Codebook:
+        """A new codebook; of the items' vectors only the shapes count."""
+
+    @abstractmethod
+    def fit(self, data: Dataset, run: Run) -> Quantized:
+        """Learn a codebook, and give all items of the catalogue their codes."""
+
+    def ids(self, data: Dataset, run: Run) -> Codes:
+        """Semantic ids of all items. With a folder they are kept, and read again by a resumed run.
+
+        Raises `NoContent` where the vectors it reads are missing.
+        """
+        key = self.key(data.fingerprint, str(run.seed), run.name)
+        if run.folder is not None and run.resume:
+            kept = self._kept(data, run, key)
+            if kept is not None:
+                return kept
+        found = self.fit(data, run)
+        codes = self.collisions.apart(found.codes, data.popularity)
+        codes = Codes(codes.table, codes.sizes, found.codebook.eval().requires_grad_(False))
+        if run.folder is not None:
+            self._keep(codes, run, key)
+        return codes
+
+    def learned_from(self, data: Dataset) -> Tensor:
+        """The items a codebook may be learned from: rows [n]"""
+        popularity = data.popularity
+        if not self.warm or not bool(popularity.any()):
+            return torch.arange(len(popularity))
+        return torch.nonzero(popularity > 0)[:, 0]
+
+    def _keep(self, codes: Codes, run: Run, key: str) -> None:
+        assert run.folder is not None
+        assert codes.codebook is not None
+        run.folder.mkdir(parents=True, exist_ok=True)
+        weights = {f"codebook.{n}": one for n, one in codes.codebook.state_dict().items()}
+        facts = {"key": key, "sizes": json.dumps(codes.sizes)}
+        with replacing(run.folder / "ids.safetensors") as aside:
+            save_file({"codes": codes.table.contiguous(), **weights}, aside, facts)
+        with replacing(run.folder / "ids.json") as aside:
+            aside.write_text(json.dumps({"key": key, "sizes": codes.sizes}) + "\n", "utf-8")
+
+    def _kept(self, data: Dataset, run: Run, key: str) -> Codes | None:
+        assert run.folder is not None
+        path = run.folder / "ids.json"
+        if not path.is_file() or (facts := read_json(path))["key"] != key:
+            return None
+        tensors = load_file(run.folder / "ids.safetensors")
+        table = tensors.pop("codes")
+        codebook = self.codebook(data.catalog.items)
+        codebook.load_state_dict({n.removeprefix("codebook."): t for n, t in tensors.items()})
+        sizes = tuple(facts["sizes"])
+        return Codes(table, sizes, codebook.eval().requires_grad_(False))
+
+
+class VectorQuantizer(Quantizer):
+    """A quantizer of one table of item vectors."""
+
+    vectors: str = ""  # which; "": the only ones
+
+    def name(self, items: Entities) -> str:
+        """The vectors that are read. Raises `NoContent`."""
+        if self.vectors in items.vectors:
+            return self.vectors
+        if not self.vectors and len(items.vectors) == 1:
+            return next(iter(items.vectors))
+        there = ", ".join(sorted(items.vectors)) or "none"
+        called = f" called {self.vectors!r}" if self.vectors else ""
+        raise NoContent(
+            f"{type(self).__name__} reads item vectors{called}, and there are {there}.",
+            "Encode some (`tesserec encode`), or name those to read in its field `vectors`.",
+        )
+
+
+class VectorCodebook(Codebook):
+    """A codebook of one table of item vectors."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def read(self, items: Entities) -> Tensor:
+        return items.vectors[self.name].float()
