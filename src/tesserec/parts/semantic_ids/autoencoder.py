@@ -1,6 +1,7 @@
 """Autoencoder: a vector becomes a short one, which residual codes stand for, and comes back."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class Autoencoder(VectorCodebook):
 def _layers(widths: tuple[int, ...]) -> nn.Sequential:
     """Linear layers from width to width, ReLU between them."""
     layers: list[nn.Module] = []
-    for inner, outer in zip(widths[:-1], widths[1:], strict=True):
+    for inner, outer in pairwise(widths):
         linear = nn.Linear(inner, outer)
         nn.init.xavier_normal_(linear.weight)
         nn.init.zeros_(linear.bias)
