@@ -34,8 +34,8 @@ def train(
     """Fit a network that has `loss(batch)` and return it with the weights that validated best.
 
     Without `run.valid`, or with nobody to `answer`, it trains for all epochs and the last weights
-    stay. `key` says what a checkpoint belongs to. Raises `NotFinite` within a step of the first NaN or
-    infinite loss.
+    stay. `key` says what a checkpoint belongs to. Raises `NotFinite` within a step of the first
+    NaN or infinite loss.
     """
     folder = run.folder if processes()[0] == 0 else None
     with run.seeded("training"), logging(folder, run.tensorboard, run.resume) as log:

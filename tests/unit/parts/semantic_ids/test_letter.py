@@ -202,12 +202,14 @@ def test_a_teacher_is_fitted_to_the_training_data_and_its_item_vectors_are_taken
 
 
 def test_agreement_brings_behaviour_into_the_codes() -> None:
-    """Vectors that tell nothing of taste, and behaviour that does."""
+    """Vectors in which taste is the faintest of five numbers, and behaviour that tells it."""
     world = toys.checkerboard()
     taste = torch.arange(30) % 2
-    noise = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
-    data = world.with_vectors("text", noise)
-    data = data.with_vectors("liked", 3 * (2.0 * taste[:, None] - 1).expand(-1, 4).contiguous())
+    table = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    sign = 2.0 * taste - 1
+    table[:, 4] = 0.4 * sign
+    data = world.with_vectors("text", table)
+    data = data.with_vectors("liked", 3 * sign[:, None].expand(-1, 4).contiguous())
     tiny = {**LETTER.tiny, "vectors": "text", "collaborative": "liked", "levels": 1, "codes": 2}
     method = LETTER(**tiny, alignment=1.0).changed({"schedule": {"epochs": 200}})
     codes = method.fit(data, Run(seed=0)).codes.table[:, 0]
