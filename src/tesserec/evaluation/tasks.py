@@ -79,6 +79,7 @@ def _ask(
         hits=_right(items, holdout).numpy(),
         relevant=holdout.truth.lengths.numpy(),
         popularity=popularity,
+        wanted=holdout.truth.pairs()[1].unique().numpy(),
         vectors=_content(recommender),
     )
 
@@ -167,6 +168,8 @@ def _auc_over_catalogue(
         scores = scores.nan_to_num(nan=torch.finfo(scores.dtype).min)
         if part.requests.exclude is not None:
             scores[part.requests.exclude.pairs()] = -torch.inf
+        if part.requests.allowed is not None:
+            scores[:, ~part.requests.allowed] = -torch.inf
         hidden = (scores == -torch.inf).sum(1)
         truth = part.truth.padded(fill=-1)
         own = scores.gather(1, truth.clamp(min=0))
