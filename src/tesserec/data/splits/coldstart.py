@@ -155,13 +155,15 @@ class _Met:
 
 def _asked(test: Holdout, rows: Tensor) -> Holdout:
     """Some of the requests, sealed on their own."""
-    return replace(test[torch.nonzero(rows)[:, 0]], left_out={}, seal=Seal())
+    chosen = test[torch.nonzero(rows)[:, 0]]
+    return replace(chosen, truth=chosen.truth.compact(), left_out={}, seal=Seal())
 
 
 def _warm(valid: Holdout, users: _Met, items: _Met) -> Holdout | None:
     """The requests of known users for known items: nothing new decides when to stop."""
     rows = users.known[valid.requests.user] & items.known[valid.truth.values]
-    return valid[torch.nonzero(rows)[:, 0]] if bool(rows.any()) else None
+    chosen = valid[torch.nonzero(rows)[:, 0]]
+    return replace(chosen, truth=chosen.truth.compact()) if len(chosen) else None
 
 
 def _doubts(data: Dataset) -> tuple[str, ...]:
