@@ -33,13 +33,14 @@ def show_comparison(console: Console, found: "Comparison") -> None:
 
 
 def show_settings(console: Console, settings: "Sequence[Setting]") -> None:
-    """A row per method, a column per setting, and what the intervals allow to say."""
+    """A row per setting, a column per method, and what the intervals allow to say."""
     from tesserec.experiment.settings import rows_of, shown_of
 
     shown = shown_of(settings) if settings else []
     for metric in shown:
-        rows = [[name, *map(str, cells)] for name, cells in rows_of(settings, metric)]
-        console.table([metric, *(one.name for one in settings)], rows)
+        names, cells = zip(*rows_of(settings, metric), strict=True)
+        columns = zip(settings, *cells, strict=True)
+        console.table([metric, *names], [[one.name, *map(str, row)] for one, *row in columns])
     if shown and not console.as_json:
         counts = [f"{s.name} {s.requests:,} ({s.targets:,} items)" for s in settings]
         print("  requests: " + ", ".join(counts))
