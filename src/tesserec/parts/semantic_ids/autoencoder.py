@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from tesserec.parts.networks.layer import Layer
+from tesserec.parts.linear import Layer
 from tesserec.parts.semantic_ids.quantizer import VectorCodebook
 
 BLOCK = 1 << 14  # items encoded or decoded at once
@@ -69,5 +69,8 @@ class Autoencoder(VectorCodebook):
 def _layers(widths: tuple[int, ...]) -> nn.Sequential:
     """Linear layers from width to width, ReLU between them."""
     last = len(widths) - 2
-    pairs = enumerate(pairwise(widths))
-    return nn.Sequential(*(Layer(inner, outer, relu=i < last) for i, (inner, outer) in pairs))
+    layers = [Layer(*pair, relu=i < last) for i, pair in enumerate(pairwise(widths))]
+    for layer in layers:
+        nn.init.xavier_normal_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)
