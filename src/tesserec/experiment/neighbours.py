@@ -35,7 +35,7 @@ def _of_table(data: Dataset, name: str) -> dict[str, Any] | None:
     asked = _asked(present, data.popularity)
     near, likeness = _nearest(items.vectors[name], present, asked)
     shown = torch.unique(torch.cat([asked, near.flatten()]))
-    faces = dict(zip(shown.tolist(), _faces(data, shown, name), strict=True))
+    faces = dict(zip(shown.tolist(), faces(data, shown, name), strict=True))
     rows = [
         [
             {**faces[first], "likeness": None},
@@ -72,7 +72,7 @@ def _nearest(table: Tensor, present: Tensor, asked: Tensor) -> tuple[Tensor, Ten
     return near, values
 
 
-def _faces(data: Dataset, rows: Tensor, name: str) -> list[dict[str, str]]:
+def faces(data: Dataset, rows: Tensor, name: str) -> list[dict[str, str]]:
     """Title and picture of items."""
     items = data.catalog.items
     titles = [str(one) for one in items.names(rows)]

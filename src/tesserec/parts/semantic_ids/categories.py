@@ -48,8 +48,8 @@ def categories(features: pl.DataFrame, column: str | None = None) -> Categories 
 
     Without such a column, in that of the fewest texts, if each stands for ten items or more.
     Of several of an item it takes that which most items have, if possible one that no more than
-    half of them have: what all share tells nothing apart. Numbers with a fraction are cut into tenths.
-    None where nothing looks like categories; raises `BadRequest` for a column there is not.
+    half of them have: what all share tells nothing apart. Numbers with a fraction are cut into
+    tenths. None where nothing looks like categories; raises `BadRequest` for an unknown column.
     """
     column = column or _likely(features)
     if column is None:
