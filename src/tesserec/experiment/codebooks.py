@@ -25,6 +25,7 @@ def key_of(quantizer: Quantizer, codebook: Codebook) -> str:
 
 
 def write_codebook(file: Path, name: str, codebook: Codebook, facts: dict[str, Any]) -> None:
+    """Write what a quantizer learned beside the file of codes, and notes on how."""
     weights, notes = codebook_files(file, name)
     with replacing(weights) as aside:
         tensors = {n: one.cpu().contiguous().clone() for n, one in codebook.state_dict().items()}

@@ -35,11 +35,11 @@ def _of_table(data: Dataset, name: str) -> dict[str, Any] | None:
     asked = _asked(present, data.popularity)
     near, likeness = _nearest(items.vectors[name], present, asked)
     shown = torch.unique(torch.cat([asked, near.flatten()]))
-    faces = dict(zip(shown.tolist(), faces(data, shown, name), strict=True))
+    known = dict(zip(shown.tolist(), faces(data, shown, name), strict=True))
     rows = [
         [
-            {**faces[first], "likeness": None},
-            *({**faces[row], "likeness": value} for row, value in zip(rest, values, strict=True)),
+            {**known[first], "likeness": None},
+            *({**known[row], "likeness": value} for row, value in zip(rest, values, strict=True)),
         ]
         for first, rest, values in zip(
             asked.tolist(), near.tolist(), likeness.tolist(), strict=True
@@ -73,7 +73,7 @@ def _nearest(table: Tensor, present: Tensor, asked: Tensor) -> tuple[Tensor, Ten
 
 
 def faces(data: Dataset, rows: Tensor, name: str) -> list[dict[str, str]]:
-    """Title and picture of items."""
+    """Title and picture of items; pictures are those that vectors of this name were made of."""
     items = data.catalog.items
     titles = [str(one) for one in items.names(rows)]
     columns = text_columns(items.features)

@@ -97,15 +97,23 @@ def _likely(features: pl.DataFrame) -> str | None:
 def _texts(column: pl.Series) -> pl.Series:
     """A column as texts or lists of them, null for what is empty."""
     if column.dtype.is_float():
-        column = column.fill_nan(None)
-        ranks = (column.rank("average") - 0.5) * TENTHS / max(1, column.count())
-        return (ranks.floor().cast(pl.Int64) + 1).cast(pl.String)
+        return _tenths(column)
     if isinstance(column.dtype, pl.List | pl.Array):
         return column.cast(pl.List(pl.String))
     texts = column.cast(pl.String).str.strip_chars()
     if texts.str.contains(BETWEEN, literal=True).any():
         return texts.str.split(BETWEEN)
     return texts.to_frame("text").select(pl.col("text").replace("", None)).to_series()
+
+
+def _tenths(column: pl.Series) -> pl.Series:
+    """Numbers as the span of the tenth of all numbers that they lie in: `0.85 to 1.25`"""
+    numbers = column.fill_nan(None).to_frame("number")
+    place = (pl.col("number").rank("average") - 0.5) * TENTHS / pl.col("number").count()
+    numbers = numbers.with_columns(tenth=place.floor())
+    ends = [pl.col("number").min().over("tenth"), pl.col("number").max().over("tenth")]
+    spans = numbers.with_columns(span=pl.format("{} to {}", *(one.round(2) for one in ends)))
+    return spans.select(pl.when(pl.col("number").is_not_null()).then("span")).to_series()
 
 
 def _telling(lists: pl.Series) -> pl.Series:

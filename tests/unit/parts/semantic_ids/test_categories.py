@@ -29,7 +29,9 @@ def test_texts_with_bars_hold_several() -> None:
 
 def test_numbers_with_a_fraction_are_cut_into_tenths() -> None:
     prices = [float(n) for n in range(100)]
-    assert told(prices) == [str(n // 10 + 1) for n in range(100)]
+    tens = [n // 10 * 10 for n in range(100)]
+    assert told(prices) == [f"{float(ten)} to {float(ten + 9)}" for ten in tens]
+    assert told([0.5, None, float("nan")]) == ["0.5 to 0.5", None, None]
     assert told([1, 2, 1]) == ["1", "2", "1"]
 
 
