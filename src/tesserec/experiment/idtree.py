@@ -56,28 +56,48 @@ class Tree:
 
 
 def picture(tree: Tree, kinds: Categories | None) -> dict[str, Any]:
-    """All branches as an icicle: below each prefix those that continue it."""
+    """All branches as an icicle: below each prefix those that continue it.
+
+    What is too narrow to be seen is drawn as one box with its narrow neighbours.
+    """
     colours = _colours(kinds)
     rows = []
+    owner = torch.full((1,), -1)  # of each prefix the nearest one above that is drawn, by a number
+    drawn = torch.ones(1, dtype=torch.bool)
     for level, counts in enumerate(tree.count):
+        above = tree.parent[level]
+        number = above + (level - 1) * len(tree.table) if level else torch.full_like(above, -1)
+        owner = torch.where(drawn[above], number, owner[above])
         width = counts.double() / len(tree.table)
         start = width.cumsum(0) - width
+        drawn = width >= NARROW
         most, share = _majority(tree.node[level], len(counts), kinds)
         row = []
-        for node in torch.nonzero(width >= NARROW)[:, 0].tolist():
+        for node in torch.nonzero(drawn)[:, 0].tolist():
             told = ", ".join(map(str, tree.tokens(level, node))) + f": {int(counts[node]):,} items"
             colour = _ancestor(tree, level, node)
             if kinds is not None and int(most[node]) >= 0:
                 told += f", {share[node]:.0%} {kinds.names[int(most[node])]}"
                 colour = colours.get(int(most[node]), OTHERS)
             row.append(svg.Part(float(start[node]), float(width[node]), colour, told))
-        rows.append(row)
+        rows.append([*row, *_narrow(owner, start, width, drawn)])
     named = [] if kinds is None else [(kinds.names[kind], n) for kind, n in colours.items()]
     return {
         "svg": svg.icicle(rows, "the tree of ids"),
         "legend": [{"name": name, "colour": number} for name, number in named],
         "more": kinds is not None and len(kinds.names) > len(named),
     }
+
+
+def _narrow(owner: Tensor, start: Tensor, width: Tensor, drawn: Tensor) -> list[svg.Part]:
+    """One box for all narrow prefixes below the same one: they lie side by side."""
+    thin = torch.nonzero(~drawn)[:, 0]
+    _, group, count = owner[thin].unique(return_inverse=True, return_counts=True)
+    begin = torch.ones(len(count), dtype=start.dtype)
+    begin.scatter_reduce_(0, group, start[thin], "amin")
+    whole = torch.zeros(len(count), dtype=width.dtype).index_add_(0, group, width[thin])
+    parts = zip(begin.tolist(), whole.tolist(), count.tolist(), strict=True)
+    return [svg.Part(at, wide, None, f"{many:,} small prefixes") for at, wide, many in parts]
 
 
 def branches(

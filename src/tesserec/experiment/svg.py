@@ -123,7 +123,7 @@ class Part:
 
     start: float
     width: float
-    colour: int
+    colour: int | None  # None: the colour of rules
     title: str
 
 
@@ -139,7 +139,7 @@ def icicle(rows: Sequence[Sequence[Part]], title: str) -> str:
             size = f'x="{one.start * WIDTH:.2f}" y="{y}" width="{width:.2f}" height="{tall}"'
             fade = f'opacity="{1 - 0.22 * level:.2f}"'
             shown = f"<title>{escape(one.title)}</title>"
-            kind = f"bar s{one.colour % COLOURS}"
+            kind = "rest" if one.colour is None else f"bar s{one.colour % COLOURS}"
             parts.append(f'<rect class="{kind}" {size} {fade}>{shown}</rect>')
     return _svg(len(rows) * (tall + gap), parts, title)
 

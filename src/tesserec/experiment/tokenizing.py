@@ -189,7 +189,8 @@ def _training_part(data: Dataset) -> Dataset:
 
 def _learned_from(quantizer: Quantizer, train: Dataset, found: Quantized) -> dict[str, Any]:
     """How many items the codebook was fitted on, and a digest of their ids and vectors."""
-    rows = quantizer.learned_from(train)
+    nothing = not found.codebook.state_dict()
+    rows = torch.zeros(0, dtype=torch.int64) if nothing else quantizer.learned_from(train)
     digest = hashlib.sha256(
         format.ids_digest(train.catalog.items.ids.gather(rows.numpy())).encode()
     )
