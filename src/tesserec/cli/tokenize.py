@@ -48,6 +48,9 @@ def tokenize(
         if quantizer or levels or codes or vectors or name or category or set:
             raise BadSpec("--add takes the codebooks there are.", "Say DATA and --out alone.")
         done = tokenizing.add(data, out)
+        for one in done:
+            if one.doubt:
+                console.say(one.doubt)
         sets = [vars(one) for one in done]
         console.answer({"data": data, "sets": sets}, "\n".join(one.line() for one in done))
         return

@@ -29,6 +29,8 @@ from tesserec.parts.semantic_ids import Quantized, Quantizer
 from tesserec.parts.semantic_ids.categories import Shared, categories, shared
 from tesserec.parts.semantic_ids.statistics import Statistics, statistics
 
+ALIKE = 0.5  # of the items from before: fewer cast a doubt on the vectors
+
 
 @dataclass(frozen=True)
 class Tokenized:
@@ -57,6 +59,16 @@ class Added:
         """The outcome as a person reads it."""
         told = f"{self.name}: {self.new:,} new items have ids, all others kept theirs"
         return told + (f"; {self.gone:,} items are gone" if self.gone else "")
+
+    @property
+    def doubt(self) -> str:
+        """What should make one look twice at the new ids; "" where nothing does."""
+        if not self.new or self.alike >= ALIKE:
+            return ""
+        return (
+            f"{self.name}: of the items from before only {self.alike:.0%} would get the first "
+            "token they have. Other vectors than the codebook was made for? Then new ids mean little."
+        )
 
 
 def tokenize(
