@@ -67,7 +67,7 @@ class Added:
             return ""
         return (
             f"{self.name}: of the items from before only {self.alike:.0%} would get the first "
-            "token they have. Other vectors than the codebook was made for? Then new ids mean little."
+            "token they have. With other vectors than the codebook was made for, ids mean little."
         )
 
 

@@ -11,7 +11,7 @@ from tesserec.core import Codes
 from tesserec.core.errors import CannotAnswer
 from tesserec.parts.semantic_ids.quantizer import Codebook, Quantized
 
-BLOCK = 1 << 14  # items decoded together
+BLOCK = 1 << 14  # items looked at together
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,17 @@ def agreement(unit: Tensor, group: Tensor) -> float | None:
 
     Not one pair is formed: the squared length of a group's sum holds the cosines of its pairs.
     """
-    counts = torch.bincount(group).double()
-    pairs = float((counts * (counts - 1)).sum())
-    if not pairs:
+    shared = torch.nonzero(torch.bincount(group)[group] > 1)[:, 0]  # who is alone has no pair
+    if not len(shared):
         return None
-    unit = unit.double()
-    sums = torch.zeros(len(counts), unit.shape[1], dtype=unit.dtype).index_add_(0, group, unit)
-    return float(sums.square().sum() - unit.square().sum()) / pairs
+    _, group, counts = group[shared].unique(return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(counts), unit.shape[1], dtype=torch.float64)
+    own = 0.0
+    for rows, groups in zip(shared.split(BLOCK), group.split(BLOCK), strict=True):
+        block = unit[rows].double()
+        sums.index_add_(0, groups, block)
+        own += float(block.square().sum())
+    return (float(sums.square().sum()) - own) / float((counts * (counts - 1)).sum())
 
 
 def reconstruction(
