@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -44,9 +45,10 @@ def read_codebook(
             "Give them theirs in the file, take its column out, or tokenize again.",
         )
     quantizer: Quantizer = Quantizer.from_dict(read_json(notes)["quantizer"])
-    codebook = quantizer.codebook(items)
+    with torch.device("meta"):  # so that no random numbers are drawn for what is read
+        codebook = quantizer.codebook(items)
     try:
-        codebook.load_state_dict(load_file(weights))
+        codebook.load_state_dict(load_file(weights), assign=True)
     except (RuntimeError, SafetensorError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DamagedFile(f"{weights} is no codebook of {name!r}: {reason}.", _AGAIN) from None

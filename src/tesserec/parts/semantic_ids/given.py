@@ -1,5 +1,7 @@
 """Given: semantic ids that the data have already."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ class Given(Quantizer):
 
     Its `levels` and `codes` are those of the data, whatever the fields say.
     """
+
+    learns: ClassVar[bool] = False
 
     name: str = ""  # of the codes; "": the only ones
     vectors: str = ""  # what statistics compare with; "": the only ones, if there are any

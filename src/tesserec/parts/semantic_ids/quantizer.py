@@ -47,6 +47,7 @@ class Quantizer(Spec):
     """A way to turn items into codes. Its fields are its hyper-parameters."""
 
     tiny: ClassVar[dict[str, object]] = {}  # changes that make it small, for contract tests
+    learns: ClassVar[bool] = True  # a codebook; else codes come from elsewhere
 
     levels: Count = 3
     codes: Count = 256  # tokens of each level
