@@ -24,7 +24,7 @@ LINEAR = {"queries": "q", "keys": "k v", "out": "o", "wide": "wi", "narrow": "wo
 
 
 def t5(weights: Mapping[str, Tensor], dropout: float = 0.1) -> Any:
-    """Token 0 begins, the others follow in their order; sizes are those of a generator's weights."""
+    """A network of the sizes of a generator; token 0 begins, the others follow in their order."""
     from transformers import T5Config, T5ForConditionalGeneration
 
     heads = weights["decoder.bias.weight"].shape[1]
