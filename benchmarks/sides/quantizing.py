@@ -34,14 +34,17 @@ def quantizing_steps(count: int) -> dict[str, Any]:
     return {"seconds": [held["steps"].step() for _ in range(count)]}
 
 
-def cluster(points: str, levels: int, codes: int, rounds: int) -> dict[str, Any]:
-    """k-means of what the levels before leave, and what is left by all of them."""
+def cluster(points: str, levels: int, codes: int, rounds: int | None) -> dict[str, Any]:
+    """k-means of what the levels before leave, and what is left by all of them.
+
+    Without `rounds`, as many as a quantizer takes.
+    """
     rest = torch.from_numpy(np.load(points))
     generator = torch.Generator().manual_seed(0)
 
     def residuals(rest: torch.Tensor = rest) -> torch.Tensor:
         for _ in range(levels):
-            centres = kmeans(rest, codes, generator, rounds)
+            centres = kmeans(rest, codes, generator, rounds or 50)
             rest = rest - centres[nearest(rest, centres)[0]]
         return rest
 
