@@ -20,7 +20,7 @@ def set_up_quantizing(vectors: str, batch: int, **sizes: Any) -> None:
 
     table = torch.from_numpy(np.load(vectors))
     data = made_up(users=10, items=len(table), events=100)
-    data = data.with_vectors({"content": table})
+    data = data.with_vectors("content", table)
     method = RQVAE(batches={"size": batch}, initial=None, **sizes)
     run = Run(device="cpu")
     with run.seeded("codebook"):
