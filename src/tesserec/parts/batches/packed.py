@@ -151,6 +151,8 @@ class Packed:
 
     def padded(self, values: Tensor) -> list[Tensor]:
         """[T, D] -> [S, W, D] of each group"""
+        if len(self.groups) == 1:
+            return [self.groups[0].table(values)]
         # Cut once: a slice per group would have a gradient as large as all values each.
         parts = values.split([group.events.stop - group.events.start for group in self.groups])
         return [group.table(own) for group, own in zip(self.groups, parts, strict=True)]

@@ -74,13 +74,14 @@ class Attention(nn.Module):
 
     def within(self, values: Tensor, packed: Packed, bias: Relative | None) -> Tensor:
         """All events of a sequence look at each other: [T, D] -> [T, D]"""
-        both = torch.cat([self.queries.weight, self.keys.weight])
-        tables = []
-        for group, table in zip(packed.groups, packed.padded(linear(values, both)), strict=True):
-            query, key, value = by_head(table, 3, self.heads)
-            mask = _mask(group, bias)
-            tables.append(attended(query, key, self._dropped(value), mask))
-        return self.out(packed.joined(tables))  # type: ignore[no-any-return]
+        parts = (self.queries.weight, *self.keys.weight.chunk(2))
+        # Three products: the gradients of one that is cut in three would be put together again.
+        tables = zip(*(packed.padded(linear(values, part)) for part in parts), strict=True)
+        found = []
+        for group, each in zip(packed.groups, tables, strict=True):
+            query, key, value = (one_by_head(table, self.heads) for table in each)
+            found.append(attended(query, key, self._dropped(value), _mask(group, bias)))
+        return self.out(packed.joined(found))  # type: ignore[no-any-return]
 
     def looked_at(self, memory: Tensor, packed: Packed) -> list[Seen]:
         """Keys and values of what was read [T, D], once for all who look at it."""
@@ -95,13 +96,13 @@ class Attention(nn.Module):
 
     def across(self, values: Tensor, seen: list[Seen]) -> Tensor:
         """What was read is looked at: [S, W, D] -> [S, W, D]"""
-        asked = by_head(self.queries(values), 1, self.heads)[0]
+        asked = one_by_head(self.queries(values), self.heads)
         found = [attended(asked[one.rows], one.keys, one.values, one.mask) for one in seen]
         return self.out(found[0] if len(found) == 1 else torch.cat(found))  # type: ignore[no-any-return]
 
     def earlier(self, values: Tensor, bias: Tensor) -> Tensor:
         """Each token looks at those before it and itself: [S, L, D], [H, L, L] -> [S, L, D]"""
-        query = by_head(self.queries(values), 1, self.heads)[0]
+        query = one_by_head(self.queries(values), self.heads)
         key, value = by_head(self.keys(values), 2, self.heads)
         return self.out(attended(query, key, self._dropped(value), bias))  # type: ignore[no-any-return]
 
@@ -113,9 +114,11 @@ class Attention(nn.Module):
         own.append(torch.cat([*own, self.keys(values)[:, :, None]], 2))
         del own[:-1]
         count, width = values.shape[:2]
-        key, value = by_head(own[0].flatten(0, 1), 2, self.heads)
-        query = by_head(self.queries(values).flatten(0, 1)[:, None], 1, self.heads)[0]
-        return self.out(attended(query, key, value, bias).view(count, width, -1))  # type: ignore[no-any-return]
+        key, value = own[0].view(count, width, len(bias[0, 0]), 2, self.heads, -1).unbind(3)
+        query = self.queries(values).view(count, width, 1, self.heads, -1)
+        # By hand: many queries with a handful of keys each are not what attention kernels are for.
+        shares = ((query * key).sum(-1) + bias[:, 0].T).softmax(2)  # [S, W, t, H]
+        return self.out((shares[..., None] * value).sum(2).flatten(2))  # type: ignore[no-any-return]
 
     def _dropped(self, value: Tensor) -> Tensor:
         """Some events' values are 0, for all that look at them: [S, H, W, Dh]"""
@@ -247,6 +250,11 @@ class Decoder(nn.Module):
 def by_head(table: Tensor, count: int, heads: int) -> tuple[Tensor, ...]:
     """[S, W, n H Dh] -> n times [S, H, W, Dh]"""
     return table.view(*table.shape[:2], count, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def one_by_head(table: Tensor, heads: int) -> Tensor:
+    """[S, W, H Dh] -> [S, H, W, Dh]"""
+    return table.view(*table.shape[:2], heads, -1).transpose(1, 2)
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
