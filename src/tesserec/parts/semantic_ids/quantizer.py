@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -72,8 +72,8 @@ class Quantizer(Spec):
             if kept is not None:
                 return kept
         found = self.fit(data, run)
-        codes = self.collisions.apart(found.codes, data.popularity)
-        codes = Codes(codes.table, codes.sizes, found.codebook.eval().requires_grad_(False))
+        codes = replace(found.codes, codebook=found.codebook.eval().requires_grad_(False))
+        codes = self.collisions.apart(codes, data.popularity, found.vectors)
         if run.folder is not None:
             self._keep(codes, run, key)
         return codes
