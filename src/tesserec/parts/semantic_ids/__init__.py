@@ -12,6 +12,7 @@ from tesserec.parts.semantic_ids.quantizer import (
     Quantizer,
     VectorCodebook,
     VectorQuantizer,
+    named,
 )
 from tesserec.parts.semantic_ids.trie import Trie
 
@@ -26,4 +27,5 @@ __all__ = [
     "Trie",
     "VectorCodebook",
     "VectorQuantizer",
+    "named",
 ]
