@@ -1,6 +1,11 @@
 """Semantic ids: items as short tuples of tokens, and the tree these make."""
 
-from tesserec.parts.semantic_ids.collisions import Collisions, ExtraLevel, PopularityLevel
+from tesserec.parts.semantic_ids.collisions import (
+    Collisions,
+    ExtraLevel,
+    FreeLeaves,
+    PopularityLevel,
+)
 from tesserec.parts.semantic_ids.quantizer import (
     Codebook,
     Quantized,
@@ -15,6 +20,7 @@ __all__ = [
     "Codebook",
     "Collisions",
     "ExtraLevel",
+    "FreeLeaves",
     "PopularityLevel",
     "Quantized",
     "Quantizer",

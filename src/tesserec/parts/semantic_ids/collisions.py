@@ -1,13 +1,16 @@
 """Collisions: items with the same codes are told apart."""
 
 from abc import abstractmethod
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Codes, Spec
+from tesserec.core.errors import CannotAnswer
+from tesserec.parts.semantic_ids.leaves import Decode, buckets, settled
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -16,15 +19,19 @@ class Collisions(Spec):
     """What is done about items that a codebook gives the same codes."""
 
     @abstractmethod
-    def apart(self, codes: Codes, popularity: Tensor) -> Codes:
+    def apart(self, codes: Codes, popularity: Tensor, vectors: Tensor | None = None) -> Codes:
         """Unique codes of all items; `popularity` [I] counts their events.
 
-        The first levels stay as they are where that is possible.
+        `vectors` [I, D] is what the codes were made of, if it is at hand. The first levels stay as
+        they are where that is possible.
         """
 
     @abstractmethod
-    def added(self, before: Codes, new: Tensor) -> Codes:
-        """Unique codes of old and new items, the old ones unchanged: [n, L] codes of the new."""
+    def added(self, before: Codes, new: Tensor, vectors: Tensor | None = None) -> Codes:
+        """Unique codes of old and new items, the old ones unchanged.
+
+        [n, L] codes of the new, [n, D] what they were made of, if it is at hand.
+        """
 
 
 class ExtraLevel(Collisions):
@@ -35,22 +42,23 @@ class ExtraLevel(Collisions):
 
     room: Count = 64  # tokens the level has at least; twice the largest bucket where that is more
 
-    def apart(self, codes: Codes, popularity: Tensor) -> Codes:
+    def apart(self, codes: Codes, popularity: Tensor, vectors: Tensor | None = None) -> Codes:
         rank = ranks(codes.table, self.order(popularity))
         return self._with(codes, rank)
 
-    def added(self, before: Codes, new: Tensor) -> Codes:
+    def added(self, before: Codes, new: Tensor, vectors: Tensor | None = None) -> Codes:
         old = before.table[:, :-1]
         both = torch.cat([old, new])
         rank = ranks(both, torch.arange(len(both)))  # old ones first, whatever their number was
-        _, bucket = both.unique(dim=0, return_inverse=True)
-        last = torch.full((int(bucket.max()) + 1,), -1)
+        bucket = buckets(both)
+        last = torch.full((len(both),), -1)
         last.scatter_reduce_(0, bucket[: len(old)], before.table[:, -1], "amax")
         there = torch.bincount(bucket[: len(old)], minlength=len(last))
         number = last[bucket] + 1 + rank - there[bucket]
         number[: len(old)] = before.table[:, -1]
         table = torch.cat([both, number[:, None]], 1)
-        return _settled(table, before, len(old))
+        beyond = torch.nonzero(number >= before.sizes[-1])[:, 0]
+        return replace(before, table=settled(table, beyond, before.sizes))
 
     def order(self, popularity: Tensor) -> Tensor:
         """Items in the order in which they are counted: [I]"""
@@ -73,11 +81,32 @@ class PopularityLevel(ExtraLevel):
         return popularity.argsort(descending=True, stable=True)
 
 
+class FreeLeaves(Collisions):
+    """No token more: the most popular of the items of the same codes keeps them, others move.
+
+    They change their last token to one that is free, the one whose vector is nearest to theirs,
+    or the first one where codes stand for no vectors; where all are taken, the last two, and so
+    on. Vandenhirtz et al., arXiv:2602.03713, name such a move, and leave open who stays: here the
+    most popular, then the first row; the others choose in the same order.
+    """
+
+    def apart(self, codes: Codes, popularity: Tensor, vectors: Tensor | None = None) -> Codes:
+        order = popularity.argsort(descending=True, stable=True)
+        rank = ranks(codes.table, order)
+        return _moved(codes, order[rank[order] > 0], vectors)
+
+    def added(self, before: Codes, new: Tensor, vectors: Tensor | None = None) -> Codes:
+        both = replace(before, table=torch.cat([before.table, new]))
+        rank = ranks(both.table, torch.arange(len(both)))  # old ones are unique, and come first
+        if vectors is not None:
+            vectors = torch.cat([vectors.new_zeros(len(before), vectors.shape[1]), vectors])
+        return _moved(both, torch.nonzero(rank > 0)[:, 0], vectors)
+
+
 def ranks(codes: Tensor, order: Tensor) -> Tensor:
     """The place of each item among those of the same codes, items met in this order: [n]"""
-    if not len(codes):
-        return torch.zeros(0, dtype=torch.int64)
-    _, bucket, count = codes[order].unique(dim=0, return_inverse=True, return_counts=True)
+    bucket = buckets(codes[order])
+    count = torch.bincount(bucket)
     together = bucket.argsort(stable=True)
     first = (count.cumsum(0) - count)[bucket[together]]
     rank = torch.empty_like(bucket)
@@ -85,32 +114,24 @@ def ranks(codes: Tensor, order: Tensor) -> Tensor:
     return rank
 
 
-def _settled(table: Tensor, before: Codes, old: int) -> Codes:
-    """New items whose last token would be beyond the level's size move to a free leaf nearby."""
-    size = before.sizes[-1]
-    beyond = torch.nonzero(table[:, -1] >= size)[:, 0].tolist()
-    if beyond:
-        taken = {tuple(row) for row in table.tolist() if row[-1] < size}
-        for row in beyond:  # an item or two in a full bucket, never a catalogue
-            table[row] = torch.tensor(free_leaf(table[row].tolist(), before.sizes, taken))
-            taken.add(tuple(table[row].tolist()))
-    return Codes(table, before.sizes, before.codebook)
+@torch.no_grad()
+def _moved(codes: Codes, waiting: Tensor, vectors: Tensor | None) -> Codes:
+    """Waiting items moved to free leaves near their vectors, else near what their codes mean."""
+    decode = _decode(codes)
+    wanted = None
+    if decode is not None:
+        wanted = decode(codes.table[waiting]) if vectors is None else vectors[waiting]
+        wanted = wanted.float().contiguous()
+    return replace(codes, table=settled(codes.table, waiting, codes.sizes, wanted, decode))
 
 
-def free_leaf(codes: list[int], sizes: tuple[int, ...], taken: set[tuple[int, ...]]) -> list[int]:
-    """The codes that are not taken and share the longest prefix with these.
-
-    Raises `BadData` where all are taken.
-    """
-    from itertools import product
-
-    from tesserec.core.errors import BadData
-
-    for level in range(len(sizes) - 1, -1, -1):
-        for rest in product(*(range(size) for size in sizes[level:])):
-            leaf = (*codes[:level], *rest)
-            if leaf not in taken:
-                return list(leaf)
-    raise BadData(
-        f"All {len(taken)} semantic ids are taken.", "Tokenize again with more codes or levels."
-    )
+def _decode(codes: Codes) -> Decode | None:
+    """How vectors are made of codes; none where codes stand for none."""
+    if codes.codebook is None:
+        return None
+    decode = cast(Any, codes.codebook).decode
+    try:
+        decode(codes.table[:1])
+    except CannotAnswer:
+        return None
+    return cast(Decode, decode)

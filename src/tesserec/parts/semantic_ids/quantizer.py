@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -79,8 +79,8 @@ class Quantizer(Spec):
 
     def unique(self, found: Quantized, popularity: Tensor) -> Codes:
         """What was found, with collisions resolved; `popularity` [I] counts events."""
-        codes = self.collisions.apart(found.codes, popularity)
-        return Codes(codes.table, codes.sizes, found.codebook.eval().requires_grad_(False))
+        codes = replace(found.codes, codebook=found.codebook.eval().requires_grad_(False))
+        return self.collisions.apart(codes, popularity, found.vectors)
 
     def learned_from(self, data: Dataset) -> Tensor:
         """The items a codebook may be learned from: rows [n]"""

@@ -1,0 +1,107 @@
+"""What all quantizers share: ids that are unique, kept in a folder, and made of named vectors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tesserec.core import Dataset, Run
+from tesserec.core.errors import CannotAnswer, NoContent
+from tesserec.parts.semantic_ids import Codebook, FreeLeaves, PopularityLevel
+from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
+from toys.worlds import world
+
+SMALL = RQKMeans(levels=2, codes=3)
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """Thirty items, the last ten without events; item 0 is the most popular."""
+    vectors = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    events = [(0, item) for item in range(20)] + [(1, 0)]
+    return world(events, items=range(30), vectors={"text": vectors})
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "levels"), [(SMALL, 3), (SMALL.changed({"collisions": "FreeLeaves"}), 2)]
+)
+def test_ids_are_unique_and_know_their_codebook(data, quantizer, levels):
+    codes = quantizer.changed({"codes": 6}).ids(data, Run())
+    assert codes.unique
+    assert codes.levels == levels
+    assert codes.codebook is not None
+    assert not codes.codebook.training
+    assert not any(one.requires_grad for one in codes.codebook.parameters())
+    vectors = codes.codebook.read(data.catalog.items)
+    assert torch.equal(vectors, data.catalog.items.vectors["text"])
+
+
+def test_collisions_are_told_of_popularity_and_vectors(data):
+    found = SMALL.fit(data, Run())
+    ranked = SMALL.changed({"collisions": PopularityLevel()}).ids(data, Run())
+    expected = PopularityLevel().apart(found.codes, data.popularity)
+    assert torch.equal(ranked.table, expected.table)
+    wide = SMALL.changed({"codes": 6, "collisions": FreeLeaves()})
+    moved, plain = wide.ids(data, Run()), wide.fit(data, Run())
+    blind = FreeLeaves().apart(plain.codes, data.popularity)  # no codebook: the first free
+    assert plain.codes.distinct < 30
+    assert not torch.equal(moved.table, blind.table)
+
+
+def test_a_resumed_run_reads_its_ids_again(data, tmp_path, monkeypatch):
+    first = SMALL.ids(data, Run(folder=tmp_path))
+    monkeypatch.setattr(RQKMeans, "fit", lambda *_: pytest.fail("learned again"))
+    again = SMALL.ids(data, Run(folder=tmp_path, resume=True))
+    assert torch.equal(again.table, first.table)
+    assert again.sizes == first.sizes
+    vectors = data.catalog.items.vectors["text"]
+    assert torch.equal(again.codebook.encode(vectors), first.codebook.encode(vectors))
+
+
+@pytest.mark.parametrize("change", ["seed", "fields", "data", "stage"])
+def test_ids_of_something_else_are_not_taken(data, tmp_path, monkeypatch, change):
+    SMALL.ids(data, Run(folder=tmp_path))
+    quantizer, run = SMALL, Run(folder=tmp_path, resume=True)
+    if change == "seed":
+        run = Run(seed=1, folder=tmp_path, resume=True)
+    elif change == "fields":
+        quantizer = SMALL.changed({"rounds": 7})
+    elif change == "data":
+        data = data.with_vectors("text", data.catalog.items.vectors["text"] + 1)
+    else:
+        run = Run(folder=tmp_path, resume=True, name="other")
+    learned = []
+    fit = RQKMeans.fit
+    monkeypatch.setattr(RQKMeans, "fit", lambda *all: learned.append(1) or fit(*all))
+    quantizer.ids(data, run)
+    assert learned == [1]
+
+
+def test_without_a_folder_nothing_is_written(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    SMALL.ids(data, Run())
+    assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_items_with_events_alone_are_learned_from_where_there_are_any(data):
+    assert SMALL.learned_from(data).tolist() == list(range(20))
+    assert SMALL.changed({"warm": False}).learned_from(data).tolist() == list(range(30))
+    assert SMALL.learned_from(data.without_events()).tolist() == list(range(30))
+
+
+def test_the_only_vectors_need_no_name_and_others_do(data):
+    items = data.catalog.items
+    assert SMALL.name(items) == "text"
+    both = data.with_vectors("image", torch.ones(30, 2)).catalog.items
+    assert SMALL.changed({"vectors": "image"}).name(both) == "image"
+    with pytest.raises(NoContent, match="there are image, text"):
+        SMALL.name(both)
+    with pytest.raises(NoContent, match="called 'sound'"):
+        SMALL.changed({"vectors": "sound"}).name(both)
+    with pytest.raises(NoContent, match="there are none"):
+        SMALL.ids(world([(0, 0)]), Run())
+
+
+def test_codes_that_stand_for_nothing_say_so():
+    with pytest.raises(CannotAnswer, match="Codebook stand for no vectors"):
+        Codebook().decode(torch.zeros(1, 1))
