@@ -6,8 +6,11 @@ from typing import Any, cast
 import pytest
 
 import tesserec as tr
-from claims.harness import check_claim, fitted, reached, real
+from claims.harness import SEEDS, check_claim, fitted, folder, reached, real
+from tesserec.content.folder import encode_folder
+from tesserec.content.pixels import Pixels
 from tesserec.core import Answering, Method, Split
+from tesserec.data.importing import import_data
 from tesserec.evaluation import mark
 
 pytestmark = pytest.mark.claims
@@ -88,6 +91,42 @@ def test_the_constrained_loss_is_better(films: Split) -> None:
             )
         },
         holds=lambda mean: mean["those that may follow"] > mean["all of the level"],
+    )
+
+
+DINO = {
+    "kind": "RQDINO",
+    "vectors": "pixels",
+    "channels": (32, 64, 128),
+    "answers": 512,
+    "local": 2,
+    "schedule": {"epochs": 20, "rate": 1e-3},
+    **FEW,
+}
+
+
+@pytest.fixture(scope="module")
+def posters(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    out = tmp_path_factory.mktemp("posters") / "data"
+    import_data(folder("ml-latest-small-posters"), out)
+    encode_folder(out, Pixels(side=32), precision="float16")
+    return tr.LeaveLast().split(tr.read(out))
+
+
+def test_codes_learned_inside_beat_codes_of_finished_features(posters: Split) -> None:
+    check_claim(
+        method="MSCGRec",
+        claim="3: TIGER with codes learned inside DINO beats codes of DINO's finished features",
+        setting=f"{SETTING}; posters of 32 x 32 pixels, 20 epochs of a network of our own",
+        metric=METRIC,
+        rows={
+            name: lambda seed, after=after: reached(
+                tiger({**DINO, "quantised_after": after}), posters, METRIC, seed
+            )
+            for name, after in (("learned inside", 0.1), ("of finished features", 0.99))
+        },
+        holds=lambda mean: mean["learned inside"] > mean["of finished features"],
+        seeds=SEEDS[:2],
     )
 
 

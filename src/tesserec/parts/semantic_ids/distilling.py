@@ -29,9 +29,8 @@ class Head(nn.Module):
 
     def __init__(self, dim: int, hidden: int, answers: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU()
-        )
+        # Nothing cuts the last layer's numbers: pictures would all lie on one side from the start.
+        self.layers = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.answers = nn.Parameter(torch.randn(answers, hidden))
 
     def forward(self, features: Tensor) -> Tensor:

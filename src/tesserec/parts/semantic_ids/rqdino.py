@@ -33,9 +33,10 @@ BLOCK = 256  # pictures seen together
 class RQDINO(VectorQuantizer):
     """A student with codes inside says what a slower teacher without them sees in other views.
 
-    It reads pixels (`tesserec encode --encoder Pixels`). Its log has the entropy of the teacher's
-    answers, of single pictures and of their mean, and the share of codes in use: where the latter
-    two fall towards 0, or the first is the logarithm of `answers`, it has collapsed.
+    It reads pixels: `tesserec encode DATA --modality image --encoder Pixels`. Its log has the
+    entropy of the teacher's answers, of single pictures and of their mean, and the share of codes
+    in use: where the latter two fall towards 0, or the first towards the logarithm of `answers`,
+    it has collapsed.
     """
 
     tiny: ClassVar[dict[str, Any]] = {
@@ -95,7 +96,8 @@ class RQDINO(VectorQuantizer):
             raise NoContent(
                 f"RQDINO reads squares of pixels in three colours, and {name!r} has {width} "
                 "numbers for each item.",
-                "Make some (`tesserec encode --encoder Pixels`), and set vectors = 'pixels'.",
+                "Make some (`tesserec encode DATA --modality image --encoder Pixels`), and set "
+                "vectors = 'pixels'.",
             )
         return Eye(name, side, self)
 
