@@ -22,10 +22,21 @@ def quantizer(request: pytest.FixtureRequest) -> Quantizer:
     return kind(**kind.tiny)
 
 
-@pytest.fixture(scope="module")
-def world() -> Dataset:
-    """Two tastes that vectors tell; the last six items have no events."""
-    return Published(valid=0).split(toys.taste_told_by_text()).train
+@pytest.fixture
+def world(quantizer: Quantizer) -> Dataset:
+    """Two tastes that vectors tell, or pictures; the last six items have no events."""
+    told = Published(valid=0).split(toys.taste_told_by_text()).train
+    return painted(told) if quantizer.tiny.get("vectors") == "pixels" else told
+
+
+def painted(world: Dataset) -> Dataset:
+    """Eight by eight pixels of each item instead of its text: one taste is red, one blue."""
+    items = world.catalog.items
+    pixels = 0.5 * torch.rand(len(items), 3, 64, generator=torch.Generator().manual_seed(0))
+    rows = torch.arange(len(items))
+    pixels[rows, 2 * (rows % 2)] += 0.5
+    items = replace(items, vectors={"pixels": pixels.flatten(1)})
+    return replace(world, catalog=replace(world.catalog, items=items))
 
 
 _FITTED: dict[str, Quantized] = {}
@@ -144,9 +155,9 @@ def test_a_cold_item_teaches_a_codebook_of_warm_items_nothing(
     quantizer: Quantizer, found: Quantized, world: Dataset
 ) -> None:
     assert quantizer.warm
-    vectors = dict(world.catalog.items.vectors)
-    vectors["text"] = vectors["text"].clone()
-    vectors["text"][24:] = 5 - 3 * vectors["text"][24:]
+    vectors = {name: one.clone() for name, one in world.catalog.items.vectors.items()}
+    for one in vectors.values():
+        one[24:] = 5 - 3 * one[24:]
     items = replace(world.catalog.items, vectors=vectors)
     other = quantizer.fit(replace(world, catalog=replace(world.catalog, items=items)), Run(seed=1))
     assert torch.equal(other.codes.table[:24], found.codes.table[:24])

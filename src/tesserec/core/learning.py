@@ -35,6 +35,7 @@ class Losses:
     each: Tensor  # [E]
     extra: Mapping[str, Tensor] = field(default_factory=dict)  # added as they are
     weight: Tensor | None = None  # [E] multiplies batch.weight; where it is 0, `each` is not read
+    noted: Mapping[str, Tensor] = field(default_factory=dict)  # for the log, and not for the loss
 
     def weighted(self, weight: Tensor) -> "Losses":
         """The same losses, each counting `weight` times what it did: [E]"""

@@ -183,8 +183,8 @@ class _Loop:
     def _add(self, value: float, losses: Losses) -> None:
         sums = self.position.sums
         sums["loss"] = sums.get("loss", 0.0) + value
-        for name, extra in losses.extra.items():
-            sums[name] = sums.get(name, 0.0) + float(extra.detach())
+        for name, figure in {**losses.extra, **losses.noted}.items():
+            sums[name] = sums.get(name, 0.0) + float(figure.detach())
 
     def _facts(self, loss: float, rate: float) -> dict[str, float | str]:
         facts: dict[str, float | str] = {"epoch": self.position.epoch + 1, "loss": loss}

@@ -34,6 +34,7 @@ class Generator(nn.Module):
     """
 
     popularity: Tensor
+    choices: Tensor | None
 
     def __init__(
         self,
@@ -44,9 +45,11 @@ class Generator(nn.Module):
         popularity: Tensor,
         longest: int,
         children: bool = False,
+        choices: bool = False,
     ) -> None:
         """`children`: a token competes with those alone that may follow, and not with all.
 
+        `choices`: only tokens that others might have been in place of count in the mean.
         `longest` is how many events of a history are read.
         """
         super().__init__()
@@ -59,9 +62,14 @@ class Generator(nn.Module):
         self.codebook = codes.codebook  # gives ids to new items
         self.register_buffer("codes", codes.table, persistent=False)  # [I, L]
         self.register_buffer("popularity", popularity.float())  # [I] what strangers get
+        count = self.trie.choices().float() if choices else None
+        self.register_buffer("choices", count, persistent=False)  # [I] levels that count
 
     def loss(self, batch: SequenceBatch) -> Losses:
-        """The mean over levels of what each token of the target costs: [E]"""
+        """The mean over levels of what each token of the target costs: [E]
+
+        Over levels with a choice alone, it is one over those of the whole batch.
+        """
         memory, packed = self.reader(batch.events, batch.user, self.tokens)
         codes = self.get_buffer("codes")[batch.positive]  # [E, L]
         states = self.decoder(self._written(codes), memory, packed)
@@ -71,7 +79,10 @@ class Generator(nn.Module):
             if self.children_alone:
                 found = found.masked_fill(~self.may_follow(batch.positive, level), -torch.inf)
             each = each + functional.cross_entropy(found, codes[:, level], reduction="none")
-        return Losses(each / len(self.sizes))
+        if self.choices is None:
+            return Losses(each / len(self.sizes))
+        count = self.choices[batch.positive]
+        return Losses(each / count.clamp(min=1), weight=count)
 
     def start(self, requests: Requests) -> tuple[State, Tensor]:
         """Histories, none of them empty, are read: the state, and which request each row is of.

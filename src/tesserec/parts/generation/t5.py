@@ -7,7 +7,7 @@ an event's whole value (docs/design/decisions/0013-packed-sequences.md).
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -72,15 +72,18 @@ class Attention(nn.Module):
         nn.init.normal_(self.keys.weight, std=dim**-0.5)
         nn.init.normal_(self.out.weight, std=inner**-0.5)
 
-    def within(self, values: Tensor, packed: Packed, bias: Relative | None) -> Tensor:
-        """All events of a sequence look at each other: [T, D] -> [T, D]"""
+    def within(self, values: Tensor, packed: Packed, masks: Sequence[Tensor | None]) -> Tensor:
+        """All events of a sequence look at each other: [T, D] -> [T, D]
+
+        `masks` are what is added to the products of each group: [S or 1, H or 1, W, W]
+        """
         parts = (self.queries.weight, *self.keys.weight.chunk(2))
         # Three products: the gradients of one that is cut in three would be put together again.
         tables = zip(*(packed.padded(linear(values, part)) for part in parts), strict=True)
         found = []
-        for group, each in zip(packed.groups, tables, strict=True):
+        for mask, each in zip(masks, tables, strict=True):
             query, key, value = (one_by_head(table, self.heads) for table in each)
-            found.append(attended(query, key, self._dropped(value), _mask(group, bias)))
+            found.append(attended(query, key, self._dropped(value), mask))
         return self.out(packed.joined(found))  # type: ignore[no-any-return]
 
     def looked_at(self, memory: Tensor, packed: Packed) -> list[Seen]:
@@ -153,9 +156,9 @@ class EncoderLayer(nn.Module):
         self.before, self.between = nn.RMSNorm(dim, EPSILON), nn.RMSNorm(dim, EPSILON)
         self.drop = Drop(dropout)
 
-    def forward(self, values: Tensor, packed: Packed, bias: Relative | None) -> Tensor:
+    def forward(self, values: Tensor, packed: Packed, masks: Sequence[Tensor | None]) -> Tensor:
         """[T, D] -> [T, D]"""
-        seen = self.attention.within(self.before(values), packed, bias)
+        seen = self.attention.within(self.before(values), packed, masks)
         values = values + self.drop(seen)
         return values + self.drop(self.inner(self.between(values)))
 
@@ -164,21 +167,30 @@ class Encoder(nn.Module):
     """Reads packed tokens: [T, D] -> [T, D]."""
 
     def __init__(
-        self, dim: int, layers: int, heads: int, width: int, inner: int, dropout: float
+        self,
+        dim: int,
+        layers: int,
+        heads: int,
+        width: int,
+        inner: int,
+        dropout: float,
+        bias: nn.Module | None = None,
     ) -> None:
+        """`bias` takes positions [Tq], [Tk] as `Relative` does, which is there without one."""
         super().__init__()
-        self.bias = Relative(heads, dim, both_ways=True)
+        self.bias = Relative(heads, dim, both_ways=True) if bias is None else bias
         self.layers: Iterable[Any] = nn.ModuleList(
             EncoderLayer(dim, heads, width, inner, dropout) for _ in range(layers)
         )
         self.last = nn.RMSNorm(dim, EPSILON)
         self.drop = Drop(dropout)
 
-    def forward(self, values: Tensor, packed: Packed, bias: Relative | None = None) -> Tensor:
+    def forward(self, values: Tensor, packed: Packed, bias: nn.Module | None = None) -> Tensor:
         """[T, D] -> [T, D]. `bias` takes the place of the distances in the sequence."""
         values = self.drop(values)
+        masks = _masks(packed, self.bias if bias is None else bias)
         for layer in self.layers:
-            values = layer(values, packed, self.bias if bias is None else bias)
+            values = layer(values, packed, masks)
         return self.drop(self.last(values))
 
 
@@ -263,11 +275,16 @@ def attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> 
     return found.transpose(1, 2).flatten(2)
 
 
-def _mask(group: Group, bias: Relative | None) -> Tensor | None:
-    """What is added to the products of a group: [S or 1, H or 1, W, W]"""
-    there = None if group.mask is None else group.mask[:, None, None]
-    if bias is None:
-        return there
-    places = torch.arange(group.width, device=group.lengths.device)
-    added = bias(places, places)[None]
-    return added if there is None else added.masked_fill(~there, -torch.inf)
+def _masks(packed: Packed, bias: nn.Module) -> list[Tensor | None]:
+    """What is added to the products of each group, the same in all layers: [S or 1, H, W, W]"""
+    widest = max((group.width for group in packed.groups), default=0)
+    places = torch.arange(widest, device=packed.lengths.device)
+    added: Tensor = bias(places, places)[None]  # [1, H, W, W]
+    return [_mask(group, added[..., : group.width, : group.width]) for group in packed.groups]
+
+
+def _mask(group: Group, added: Tensor) -> Tensor:
+    """The same of one group, which nobody looks behind the ends of: [S or 1, H, W, W]"""
+    return (
+        added if group.mask is None else added.masked_fill(~group.mask[:, None, None], -torch.inf)
+    )

@@ -62,6 +62,10 @@ class Quantizer(Spec):
     def fit(self, data: Dataset, run: Run) -> Quantized:
         """Learn a codebook, and give all items of the catalogue their codes."""
 
+    def present(self, items: Entities) -> Tensor:
+        """Which items there is something to quantise of: [n] bool. Others have codes as well."""
+        return torch.ones(len(items), dtype=torch.bool)
+
     def ids(self, data: Dataset, run: Run) -> Codes:
         """Semantic ids of all items. With a folder they are kept, and read again by a resumed run.
 
@@ -119,6 +123,9 @@ class VectorQuantizer(Quantizer):
     """A quantizer of one table of item vectors."""
 
     vectors: str = ""  # which; "": the only ones
+
+    def present(self, items: Entities) -> Tensor:
+        return items.present(self.name(items))
 
     def name(self, items: Entities) -> str:
         """The vectors that are read. Raises `NoContent`."""

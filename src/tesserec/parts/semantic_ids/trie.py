@@ -100,6 +100,14 @@ class Trie:
         nodes = self.node_of_item[level]
         return torch.bincount(nodes if items is None else nodes[items], minlength=self.nodes(level))
 
+    def choices(self) -> Tensor:
+        """At how many levels more than one token might follow, on the way to each item: [I]"""
+        several = [
+            starts.diff()[nodes] > 1
+            for starts, nodes in zip(self.starts, self.node_of_item[:-1], strict=True)
+        ]
+        return torch.stack(several).sum(0)
+
     def find(self, prefix: Sequence[int]) -> int:
         """The node of a prefix, -1 where no item begins with it."""
         node = 0
