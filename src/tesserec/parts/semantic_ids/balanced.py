@@ -9,28 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tesserec.parts.semantic_ids.kmeans import means
-
 SLACK = 1e-3  # an assignment costs at most this share more than the least any could
-ENOUGH = 1e-4  # rounds that gain a smaller share are not gone on with
 BIDS = 1000  # per point and step; who has found no place by then takes the nearest that is free
-
-
-def balanced_kmeans(points: Tensor, centres: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
-    """Centres of clusters of equal size, and who is in which: [n, D], [K, D] -> [K, D], [n]
-
-    From given centres on, clusters and their means are found in turn.
-    """
-    side, error = torch.zeros(0, dtype=torch.int64), torch.inf
-    for _ in range(rounds):
-        distance = squared_distances(points, centres)
-        now = assigned(distance)
-        reached = float(distance.gather(1, now[:, None]).double().sum())
-        if len(side) and reached > (1 - ENOUGH) * error:
-            break
-        side, error = now, reached
-        centres, _ = means(points, side, centres)
-    return centres, side
 
 
 def squared_distances(points: Tensor, centres: Tensor) -> Tensor:

@@ -3,16 +3,20 @@
 import torch
 from torch import Tensor
 
+from tesserec.parts.semantic_ids.balanced import assigned, squared_distances
+
 BLOCK = 1 << 10  # points compared with all centres at once: what a cache holds is 3 times as fast
+SAMPLE = 64  # points per centre that are shared out evenly at the start
+ENOUGH = 1e-4  # balanced rounds that gain a smaller share are not gone on with
 
 
 def kmeans(points: Tensor, count: int, generator: torch.Generator, rounds: int = 50) -> Tensor:
     """Centres of some points: [n, D] -> [count, D]
 
-    They begin as k-means++ draws them (Arthur and Vassilvitskii, 2007); with fewer distinct points
-    than centres some are there twice. It stops when nobody changes sides, or after so many rounds.
+    With fewer distinct points than centres some are there twice. It stops when nobody changes
+    sides, or after so many rounds.
     """
-    centres = _spread(points, count, generator)
+    centres = begun(points, count, generator)
     side = torch.full((len(points),), -1)
     for _ in range(rounds):
         now, moved = step(points, centres)
@@ -20,6 +24,39 @@ def kmeans(points: Tensor, count: int, generator: torch.Generator, rounds: int =
             break
         side, centres = now, moved
     return centres
+
+
+def balanced_kmeans(points: Tensor, centres: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    """Centres of clusters of equal size, and who is in which: [n, D], [K, D] -> [K, D], [n]
+
+    From given centres on, clusters and their means are found in turn.
+    """
+    side, error = torch.zeros(0, dtype=torch.int64), torch.inf
+    for _ in range(rounds):
+        distance = squared_distances(points, centres)
+        now = assigned(distance)
+        reached = float(distance.gather(1, now[:, None]).double().sum())
+        if len(side) and reached > (1 - ENOUGH) * error:
+            break
+        side, error = now, reached
+        centres, _ = means(points, side, centres)
+    return centres, side
+
+
+def begun(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Centres to begin with: those of k-means++ after one step, in one of two ways: [count, D]
+
+    Where points are much alike in length and unlike in direction, as what a level of k-means
+    leaves over is, the middle of many is nearer to all than any point is: the largest cluster
+    takes nearly all, and the other centres stay with a few points for ever. If the first sides
+    are of equal size this does not happen. The better of both beginnings is taken.
+    """
+    drawn = spread(points, count, generator)
+    some = points
+    if len(points) > SAMPLE * count:
+        some = points[torch.randperm(len(points), generator=generator)[: SAMPLE * count]]
+    ways = step(points, drawn)[1], balanced_kmeans(some, drawn, 1)[0]
+    return min(ways, key=lambda centres: float(nearest(points, centres)[1].double().sum()))
 
 
 def step(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,8 +97,11 @@ def nearest(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(found), torch.cat(distance)
 
 
-def _spread(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Points drawn one by one, each the likelier the further it is from those drawn: [count, D]"""
+def spread(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Points drawn one by one, each the likelier the further it is from those drawn: [count, D]
+
+    k-means++ (Arthur and Vassilvitskii, 2007).
+    """
     first = int(torch.randint(len(points), (1,), generator=generator))
     chosen = [first]
     seen = points - points.mean(0)

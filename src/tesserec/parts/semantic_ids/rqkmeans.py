@@ -13,8 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Codes, Dataset, Entities, Run
-from tesserec.parts.semantic_ids.balanced import balanced_kmeans
-from tesserec.parts.semantic_ids.kmeans import kmeans, nearest
+from tesserec.parts.semantic_ids.kmeans import balanced_kmeans, kmeans, nearest
 from tesserec.parts.semantic_ids.quantizer import Quantized, VectorCodebook, VectorQuantizer
 
 LEVELS: Mapping[str, Callable[[int], range]] = {

@@ -1,4 +1,4 @@
-"""Balanced clusters beside the exact solution of the assignment problem."""
+"""Balanced assignments beside the exact solution of the assignment problem."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from tesserec.parts.semantic_ids import balanced
-from tesserec.parts.semantic_ids.balanced import assigned, balanced_kmeans, squared_distances
-from tesserec.parts.semantic_ids.kmeans import kmeans, nearest
+from tesserec.parts.semantic_ids.balanced import assigned, squared_distances
 
 
 def random_distances(points: int, clusters: int, seed: int, width: int = 4) -> Tensor:
@@ -79,30 +78,3 @@ def test_who_has_no_place_when_bids_run_out_takes_one_that_is_free(monkeypatch):
     assert sizes(side, 8) == [8] * 8
     best, plain = exact(distance, [8] * 8), float(distance.mean()) * 64
     assert best < paid(distance, side) < plain
-
-
-def test_balanced_already_means_changed_by_nothing():
-    """Four blobs of the same size: the balanced clusters are those of k-means."""
-    source = torch.Generator().manual_seed(0)
-    middles = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]])
-    points = middles.repeat(25, 1) + 0.1 * torch.randn(100, 2, generator=source)
-    centres = kmeans(points, 4, source)
-    moved, side = balanced_kmeans(points, centres, 10)
-    assert torch.equal(side, nearest(points, centres)[0])
-    torch.testing.assert_close(moved, centres)
-
-
-def test_rounds_bring_points_and_centres_together():
-    source = torch.Generator().manual_seed(0)
-    points = torch.randn(300, 3, generator=source) ** 3  # a crowd, and some far out
-    start = kmeans(points, 10, source)
-    once, first = balanced_kmeans(points, start, 1)
-    centres, side = balanced_kmeans(points, start, 50)
-    assert sizes(side, 10) == [30] * 10
-    for k in range(10):
-        torch.testing.assert_close(centres[k], points[side == k].mean(0))
-
-    def error(centres: Tensor, side: Tensor) -> float:
-        return float((points - centres[side]).square().sum())
-
-    assert error(centres, side) < error(once, first) < error(start, first)
