@@ -5,10 +5,12 @@ from tesserec.parts.graphs.cooccurrence import cosine_neighbours, gram
 from tesserec.parts.graphs.itemgraph import item_graph
 from tesserec.parts.graphs.neighbours import nearest
 from tesserec.parts.graphs.propagate import propagate, reach
+from tesserec.parts.graphs.sage import Sage
 
 __all__ = [
     "Graph",
     "Powers",
+    "Sage",
     "bipartite",
     "cosine_neighbours",
     "gram",
