@@ -50,7 +50,7 @@ def world_of(kind: type[Method]) -> Dataset:
     if "repeats" in kind.needs:
         return toys.repeats()
     if "order" in kind.needs:
-        return toys.cycle()
+        return with_vectors(kind, toys.cycle())
     return toys.taste_told_by_text() if "vectors" in kind.needs else toys.checkerboard()
 
 
@@ -289,7 +289,8 @@ def test_small_and_odd_worlds_are_learned_from(
 def test_a_third_of_the_content_may_be_missing(kind: type[Method]) -> None:
     if "vectors" not in kind.needs:
         pytest.skip("reads no content")
-    data = with_vectors(kind, toys.checkerboard())
+    ordered = "order" in kind.needs
+    data = with_vectors(kind, toys.cycle() if ordered else toys.checkerboard())
     if kind.__name__ in CONTENT_ALONE:  # noise would teach it nothing
         tastes = torch.arange(len(data.catalog.items)) % 2
         told = data.catalog.items.vectors["text"] + 5 * torch.eye(4)[tastes]

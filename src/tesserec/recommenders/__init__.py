@@ -1,8 +1,16 @@
 """Ways to answer. A method learns; one of these answers for it."""
 
 from tesserec.recommenders.artifact import load, save
+from tesserec.recommenders.beam import BeamRecommender
 from tesserec.recommenders.encoder import EncoderRecommender
 from tesserec.recommenders.lookup import LookupRecommender
 from tesserec.recommenders.score import ScoreRecommender
 
-__all__ = ["EncoderRecommender", "LookupRecommender", "ScoreRecommender", "load", "save"]
+__all__ = [
+    "BeamRecommender",
+    "EncoderRecommender",
+    "LookupRecommender",
+    "ScoreRecommender",
+    "load",
+    "save",
+]

@@ -57,11 +57,16 @@ class ProductRecommender(Answerer):
         Where none is near, all have as much of a share.
         """
         unit = functional.normalize(self.item_vectors, dim=1).cpu()
-        rows, history = requests.history.items.pairs()
-        nearness = (unit[history] * unit[items[rows]]).sum(1).clamp(min=0)
-        total = torch.zeros(len(items)).index_add(0, rows, nearness)
-        alike = 1 / requests.history.items.lengths[rows]
-        return torch.where(total[rows] > 0, nearness / total[rows].clamp(min=1e-12), alike)
+        return shares_of(unit, requests, items)
+
+
+def shares_of(unit: Tensor, requests: Requests, items: Tensor) -> Tensor:
+    """By vectors of unit length [I, D]: how near each history item is to the answer [B]: [n]"""
+    rows, history = requests.history.items.pairs()
+    nearness = (unit[history] * unit[items[rows]]).sum(1).clamp(min=0)
+    total = torch.zeros(len(items)).index_add(0, rows, nearness)
+    alike = 1 / requests.history.items.lengths[rows]
+    return torch.where(total[rows] > 0, nearness / total[rows].clamp(min=1e-12), alike)
 
 
 def _products(queries: Tensor, table: Tensor, rows: Tensor) -> Tensor:

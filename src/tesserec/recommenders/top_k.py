@@ -27,7 +27,7 @@ def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) ->
         if queries.device.type != "cpu":
             parts.append(_rank_by_torch(queries[block] @ items.T, requests[block], k))
             continue
-        best = _Best(len(queries[block]), k, requests[block])
+        best = _best(requests[block], k)
         # As many scores for few requests: a tile has a cost of its own, which one request would
         # pay a hundred times over.
         width = TILE * BLOCK // len(queries[block])
@@ -46,10 +46,25 @@ def rank_scores(scores: Tensor, requests: Requests, k: int) -> Recommendations:
     _check(k)
     if scores.device.type != "cpu":
         return _rank_by_torch(scores, requests, k)
-    best = _Best(len(scores), k, requests)
+    best = _best(requests, k)
     for first in range(0, scores.shape[1], TILE):
         best.offer(scores[:, first : first + TILE].clone(), first)
     return best.answers()
+
+
+def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest of each row and their places, equal ones in order: [B, n] -> 2 x [B, count]
+
+    -inf is never among them: its place is -1.
+    """
+    if scores.device.type != "cpu":
+        best, places = scores.sort(dim=1, descending=True, stable=True)
+        best, places = best[:, :count], places[:, :count]
+        return best, torch.where(best > -torch.inf, places, -1)
+    best_of = _Best(len(scores), count, Ragged.empty(len(scores)), None)
+    best_of.offer(scores, 0)
+    found = best_of.answers()
+    return found.scores, found.items
 
 
 def rank_candidates(scores: Tensor, requests: Requests, k: int) -> Recommendations:
@@ -63,7 +78,7 @@ def rank_candidates(scores: Tensor, requests: Requests, k: int) -> Recommendatio
     scores[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = -torch.inf  # named twice, answered once
     scores, place = scores.sort(dim=1, descending=True, stable=True)
     items = torch.where(scores > -torch.inf, ordered.gather(1, place), -1)
-    return _padded(items[:, :k], scores[:, :k], k)
+    return padded(items[:, :k], scores[:, :k], k)
 
 
 def nothing(count: int, k: int) -> Recommendations:
@@ -88,7 +103,7 @@ def _rank_by_torch(scores: Tensor, requests: Requests, k: int) -> Recommendation
     scores = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     best, items = scores.sort(dim=1, descending=True, stable=True)
     items = torch.where(best > -torch.inf, items, -1)
-    return _padded(items[:, :k].cpu(), best[:, :k].cpu(), k)
+    return padded(items[:, :k].cpu(), best[:, :k].cpu(), k)
 
 
 def _usable(candidates: Tensor, requests: Requests) -> Tensor:
@@ -104,7 +119,7 @@ def _usable(candidates: Tensor, requests: Requests) -> Tensor:
     return usable
 
 
-def _padded(items: Tensor, scores: Tensor, k: int) -> Recommendations:
+def padded(items: Tensor, scores: Tensor, k: int) -> Recommendations:
     """Answers k wide, -1 where there are fewer."""
     missing = k - items.shape[1]
     if missing > 0:
@@ -113,13 +128,18 @@ def _padded(items: Tensor, scores: Tensor, k: int) -> Recommendations:
     return Recommendations(items, scores)
 
 
+def _best(requests: Requests, k: int) -> "_Best":
+    count = len(requests)
+    exclude = requests.exclude if requests.exclude is not None else Ragged.empty(count)
+    return _Best(count, k, exclude, requests.allowed)
+
+
 class _Best:
     """The best k of each request among the scores offered so far."""
 
-    def __init__(self, count: int, k: int, requests: Requests) -> None:
-        exclude = requests.exclude if requests.exclude is not None else Ragged.empty(count)
+    def __init__(self, count: int, k: int, exclude: Ragged, allowed: Tensor | None) -> None:
         self.exclude = exclude.ordered()
-        self.allowed = requests.allowed
+        self.allowed = allowed
         self.scores = np.full((count, k), -np.inf, np.float32)
         self.items = np.full((count, k), -1, np.int64)
         self.at = self.exclude.starts.numpy().copy()  # excluded items passed over so far

@@ -121,12 +121,16 @@ class Prefixes(Sequences):
     last_only: ClassVar = True
 
     size: Count = 256
+    each: Count | None = None  # prefixes of a person in a pass, drawn anew; None: all of them
 
     def windows(self, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         counts = (lengths - 1).clamp(min=0)
         owner, number = repeated(torch.arange(len(lengths)), counts)
         ends = number + 2
         return owner, (ends - self.length - 1).clamp(min=0), ends
+
+    def __call__(self, data: Dataset) -> "SequenceEpochs":
+        return SequenceEpochs(self, data) if self.each is None else SomePrefixes(self, data)
 
 
 def repeated(owners: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,10 +159,19 @@ class SequenceEpochs:
         self.draw: Draw | None = batches.sampler.over(data) if batches.negatives else None
 
     def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.batches.size)
+        return math.ceil(self.count / self.batches.size)
+
+    @property
+    def count(self) -> int:
+        """Rows in a pass."""
+        return len(self.rows)
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        """The rows of a pass: [count]"""
+        return torch.randperm(len(self.rows), generator=generator)
 
     def __call__(self, generator: torch.Generator) -> Iterator[SequenceBatch]:
-        order = torch.randperm(len(self.rows), generator=generator)
+        order = self.order(generator)
         for start in range(0, len(order), self.batches.size):
             chosen = order[start : start + self.batches.size]
             longest_first = self.rows[chosen].lengths.argsort(descending=True, stable=True)
@@ -181,3 +194,23 @@ class SequenceEpochs:
             drawn = self.draw(owner, positive, self.batches.negatives, generator)
         weight = torch.ones(len(positive))
         return SequenceBatch(self.event[targets], owner, events, place, positive, drawn, weight)
+
+
+class SomePrefixes(SequenceEpochs):
+    """A few prefixes of each person in a pass, others in the next."""
+
+    def __init__(self, batches: Prefixes, data: Dataset) -> None:
+        super().__init__(batches, data)
+        self.each = batches.each or len(self.rows)
+
+    @property
+    def count(self) -> int:
+        return int(torch.bincount(self.owner).clamp(max=self.each).sum())
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        chance = torch.rand(len(self.owner), generator=generator, dtype=torch.float64)
+        mixed = torch.argsort(2 * self.owner + chance)  # each person's rows in an order of its own
+        counts = torch.bincount(self.owner)
+        first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+        drawn = mixed[torch.arange(len(mixed)) - first < self.each]
+        return drawn[torch.randperm(len(drawn), generator=generator)]

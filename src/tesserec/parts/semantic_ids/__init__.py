@@ -7,6 +7,7 @@ from tesserec.parts.semantic_ids.quantizer import (
     Quantizer,
     VectorCodebook,
     VectorQuantizer,
+    named,
 )
 from tesserec.parts.semantic_ids.trie import Trie
 
@@ -20,4 +21,5 @@ __all__ = [
     "Trie",
     "VectorCodebook",
     "VectorQuantizer",
+    "named",
 ]

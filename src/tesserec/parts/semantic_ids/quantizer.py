@@ -137,3 +137,11 @@ class VectorCodebook(Codebook):
 
     def read(self, items: Entities) -> Tensor:
         return items.vectors[self.name].float()
+
+
+def named(items: Entities, name: str, quantizer: Quantizer) -> Codes:
+    """The codes of that name, with the codebook that made them, or an empty one to be loaded."""
+    codes = items.codes[name]
+    if codes.codebook is not None:
+        return codes
+    return Codes(codes.table, codes.sizes, quantizer.codebook(items))

@@ -1,0 +1,1 @@
+"""Methods that write the semantic ids of items."""

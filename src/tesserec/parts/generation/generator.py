@@ -1,0 +1,120 @@
+"""Generator: the network that reads a history and writes the semantic id of what comes next."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tesserec.core import Codes, Losses, Requests
+from tesserec.parts.batches.packed import Packed
+from tesserec.parts.batches.sequences import SequenceBatch
+from tesserec.parts.generation.state import State
+from tesserec.parts.generation.t5 import Decoder
+from tesserec.parts.pick import pick
+from tesserec.parts.semantic_ids.trie import Trie
+
+
+class Reader(Protocol):
+    """What makes memories of histories."""
+
+    def __call__(self, packed: Packed, users: Tensor, table: Tensor) -> tuple[Tensor, Packed]:
+        """Items of S sequences and whose they are [S] -> what was read [T, D], in S sequences.
+
+        `table` [n, D] has a row for every token of every level that is written.
+        """
+        ...
+
+
+class Generator(nn.Module):
+    """A reader, a decoder, and a table of all tokens, which also tells tokens from states.
+
+    It is trained by `loss`, and answers through `start`, `advance` and `State.follow`.
+    """
+
+    popularity: Tensor
+
+    def __init__(
+        self,
+        codes: Codes,
+        reader: nn.Module,
+        decoder: Decoder,
+        dim: int,
+        popularity: Tensor,
+        longest: int,
+        children: bool = False,
+    ) -> None:
+        """`children`: a token competes with those alone that may follow, and not with all.
+
+        `longest` is how many events of a history are read.
+        """
+        super().__init__()
+        self.trie = Trie.of(codes)
+        self.sizes, self.longest, self.children_alone = codes.sizes, longest, children
+        self.first = [sum(codes.sizes[:level]) for level in range(codes.levels)]
+        self.tokens = nn.Parameter(torch.randn(sum(codes.sizes), dim))
+        self.begin = nn.Parameter(torch.randn(dim))
+        self.reader, self.decoder = reader, decoder
+        self.codebook = codes.codebook  # gives ids to new items
+        self.register_buffer("codes", codes.table, persistent=False)  # [I, L]
+        self.register_buffer("popularity", popularity.float())  # [I] what strangers get
+
+    def loss(self, batch: SequenceBatch) -> Losses:
+        """The mean over levels of what each token of the target costs: [E]"""
+        memory, packed = self.reader(batch.events, batch.user, self.tokens)
+        codes = self.get_buffer("codes")[batch.positive]  # [E, L]
+        states = self.decoder(self._written(codes), memory, packed)
+        each = torch.zeros(len(batch), device=memory.device)
+        for level in range(len(self.sizes)):
+            found = self.logits(states[:, level], level)
+            if self.children_alone:
+                found = found.masked_fill(~self.may_follow(batch.positive, level), -torch.inf)
+            each = each + functional.cross_entropy(found, codes[:, level], reduction="none")
+        return Losses(each / len(self.sizes))
+
+    def start(self, requests: Requests) -> tuple[State, Tensor]:
+        """Histories, none of them empty, are read: the state, and which request each row is of.
+
+        Rows of the state are the longest first.
+        """
+        packed, order = Packed.of(requests.history, self.longest)
+        device = self.tokens.device
+        users = requests.user[order].to(device)
+        memory, read = self.reader(packed.to(device), users, self.tokens)
+        return self.decoder.begin(memory, read), order
+
+    def advance(self, state: State) -> Tensor:
+        """How likely each token of the next level is for each beam: logits [S, W, K]"""
+        level = state.level
+        if state.tokens is None:
+            count = state.seen[0][-1].rows.stop
+            values = self.begin.expand(count, 1, -1)
+        else:
+            values = pick(self.tokens, state.tokens + self.first[level - 1])
+        return self.logits(self.decoder.latest(values, state), level)
+
+    def logits(self, states: Tensor, level: int) -> Tensor:
+        """[..., D] -> [..., K]"""
+        table = self.tokens[self.first[level] : self.first[level] + self.sizes[level]]
+        return functional.linear(states * states.shape[-1] ** -0.5, table)
+
+    def item_vectors(self) -> Tensor:
+        """The sum of each item's tokens, which tells what is alike: [I, D]"""
+        shift = torch.tensor(self.first, device=self.tokens.device)
+        return pick(self.tokens, self.get_buffer("codes") + shift).sum(1)
+
+    def may_follow(self, items: Tensor, level: int) -> Tensor:
+        """Which tokens of a level follow the first ones of each item in some id: [E] -> [E, K]"""
+        trie = self.trie.to(items.device)
+        children, there = trie.below(trie.node_of_item[level, items][:, None], level)
+        tokens = torch.where(there, trie.tokens[level][children], self.sizes[level])[:, 0]
+        allowed = torch.zeros(
+            len(items), self.sizes[level] + 1, dtype=torch.bool, device=items.device
+        )
+        return allowed.scatter_(1, tokens, True)[:, :-1]
+
+    def _written(self, codes: Tensor) -> Tensor:
+        """What the decoder reads before it writes each token: [E, L] -> [E, L, D]"""
+        shift = torch.tensor(self.first[:-1], device=codes.device)
+        before = pick(self.tokens, codes[:, :-1] + shift)
+        return torch.cat([self.begin.expand(len(codes), 1, -1), before], 1)
