@@ -7,14 +7,15 @@ free vectors and items with their contents, learned with BPR.
 
 from typing import Annotated, ClassVar, cast
 
+import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Entities, Losses
+from tesserec.core import Answering, Catalog, Dataset, Entities, Interactions, Losses
 from tesserec.core.errors import NoContent
 from tesserec.parts.batches import PairBatch, Pairs
-from tesserec.parts.graphs import Sage, bipartite
+from tesserec.parts.graphs import Alone, Sage, bipartite
 from tesserec.parts.networks import contents
 from tesserec.parts.objectives import (
     BPR,
@@ -50,6 +51,9 @@ class GraphSAGE(Learner):
     own: bool = (
         False  # items bring a free vector, too: MMGRec's paper as others tell it, not its code
     )
+    # Items that hear nothing of their neighbours in a step, so that new ones, which have none, are
+    # placed among the others. The authors have none.
+    lonely: Share = 0.0
     objective: Objective = BPR()
     # MMGRec's code looks at 3,000 triples a step, five negatives each, drawn once for all epochs.
     batches: Pairs = Pairs(size=3000, negatives=5)
@@ -71,6 +75,12 @@ class GraphSAGE(Learner):
             )
         return names
 
+    def alone(self, items: Entities) -> Alone:
+        """What places new items by their content, with weights that are to be loaded."""
+        nobody = Catalog(items, Entities(pl.Series("id", [], pl.String)))
+        none = Interactions(pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64}))
+        return Network(self, Dataset(nobody, none)).alone()
+
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)
 
@@ -83,7 +93,7 @@ class Network(nn.Module):
 
     def __init__(self, method: GraphSAGE, data: Dataset) -> None:
         super().__init__()
-        self.objective = method.objective
+        self.objective, self.share = method.objective, method.lonely
         users, items = data.catalog.users, data.catalog.items
         self.names = method.read(items)
         self.contents: Tensor
@@ -115,11 +125,12 @@ class Network(nn.Module):
 
     def place(self, items: Tensor) -> Tensor:
         """Where content alone puts items: [n] -> [n, D]"""
-        return self.alone(self.contents[items])
+        return cast(Tensor, self.alone()(self.contents[items]))
 
-    def alone(self, contents: Tensor) -> Tensor:
-        """Where contents put items that nobody chose: [n, W] -> [n, D]"""
-        return cast(Tensor, prepared(self.objective, self.sage.alone(self.fuse(contents))))
+    def alone(self) -> Alone:
+        """What puts items that nobody chose where their content is."""
+        unit = self.objective.similarity == "cosine"
+        return Alone(self.names, self.fuse, self.sage, unit)
 
     def scores(self, batch: PairBatch) -> PairScores:
         """[E], [E, N]"""
@@ -134,4 +145,12 @@ class Network(nn.Module):
     def _reached(self, batch: PairBatch) -> tuple[Tensor, PairBatch]:
         """The vectors of the nodes a batch speaks of, and the batch with their places for rows."""
         rows, nodes = batch.as_nodes(len(self.users), len(self.graph))
-        return self.sage(self.graph, self.start(), rows), nodes
+        return self.sage(self.graph, self.start(), rows, self._lonely()), nodes
+
+    def _lonely(self) -> Tensor | None:
+        """Which nodes hear nothing of their neighbours in this step: [U + I]"""
+        if not self.training or not self.share:
+            return None
+        drawn = torch.rand(len(self.graph), device=self.users.device) < self.share
+        drawn[: len(self.users)] = False
+        return drawn

@@ -4,6 +4,7 @@ from tesserec.parts.batches.cloze import Cloze, ClozeEpochs
 from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.batches.pairs import PairBatch, Pairs, UserPairs
 from tesserec.parts.batches.sequences import Prefixes, SequenceBatch, SequenceEpochs, Sequences
+from tesserec.parts.batches.sets import Sets, some
 
 __all__ = [
     "Cloze",
@@ -16,5 +17,7 @@ __all__ = [
     "SequenceBatch",
     "SequenceEpochs",
     "Sequences",
+    "Sets",
     "UserPairs",
+    "some",
 ]

@@ -1,8 +1,20 @@
 """What networks that write semantic ids are made of."""
 
 from tesserec.parts.generation.generator import Generator, Reader
+from tesserec.parts.generation.postnorm import PostDecoder
 from tesserec.parts.generation.reading import CodeReader
+from tesserec.parts.generation.setreader import SetReader
 from tesserec.parts.generation.state import State
 from tesserec.parts.generation.t5 import Decoder, Encoder, Relative
 
-__all__ = ["CodeReader", "Decoder", "Encoder", "Generator", "Reader", "Relative", "State"]
+__all__ = [
+    "CodeReader",
+    "Decoder",
+    "Encoder",
+    "Generator",
+    "PostDecoder",
+    "Reader",
+    "Relative",
+    "SetReader",
+    "State",
+]

@@ -26,15 +26,35 @@ class Sage(nn.Module):
         self.first, self.last = Layer(start, middle), Layer(middle, end)
         self.drop_first, self.drop_last = Drop(dropout[0]), Drop(dropout[1])
 
-    def forward(self, graph: Graph, start: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Of a graph whose edges make means: [n, D] -> [n, E], or [R, E] for R distinct rows."""
-        middle = self.drop_first(functional.leaky_relu(self.first(graph, start)))
-        return cast(Tensor, self.drop_last(self.last(graph, middle, rows)))
+    def forward(
+        self,
+        graph: Graph,
+        start: Tensor,
+        rows: Tensor | None = None,
+        lonely: Tensor | None = None,
+    ) -> Tensor:
+        """Of a graph whose edges make means: [n, D] -> [n, E], or [R, E] for R distinct rows.
 
-    def alone(self, start: Tensor) -> Tensor:
-        """What nodes without neighbours become: [n, D] -> [n, E]"""
-        middle = functional.leaky_relu(self.first.own(start))
-        return cast(Tensor, self.last.own(middle))
+        Nodes that are `lonely` [n] hear nothing of their neighbours, as if they had none.
+        """
+        middle = self.drop_first(functional.leaky_relu(self.first(graph, start, None, lonely)))
+        return cast(Tensor, self.drop_last(self.last(graph, middle, rows, lonely)))
+
+
+class Alone(nn.Module):
+    """Contents become vectors without a graph: W_f, then what each layer makes of a node itself."""
+
+    def __init__(self, names: tuple[str, ...], fuse: nn.Linear, sage: Sage, unit: bool) -> None:
+        """`names` are the vectors that are read, side by side; `unit`: of length 1 in the end."""
+        super().__init__()
+        self.names, self.unit = names, unit
+        self.fuse, self.first, self.last = fuse, sage.first.own, sage.last.own
+
+    def forward(self, contents: Tensor) -> Tensor:
+        """[n, W] -> [n, E]"""
+        middle = functional.leaky_relu(self.first(self.fuse(contents)))
+        reached = self.last(middle)
+        return functional.normalize(reached, dim=1) if self.unit else reached
 
 
 class Layer(nn.Module):
@@ -45,8 +65,12 @@ class Layer(nn.Module):
         self.own = nn.Linear(before, after)
         self.near = nn.Linear(before, after, bias=False)
 
-    def forward(self, graph: Graph, vectors: Tensor, rows: Tensor | None = None) -> Tensor:
+    def forward(
+        self, graph: Graph, vectors: Tensor, rows: Tensor | None, lonely: Tensor | None
+    ) -> Tensor:
         """[n, D] -> [n, E], or [R, E]"""
         # The mean of products is the product of the mean, and shorter rows are added up faster.
         near = propagate(graph, self.near(vectors), (0.0, 1.0), rows)
+        if lonely is not None:
+            near = near.masked_fill((lonely if rows is None else lonely[rows])[:, None], 0.0)
         return cast(Tensor, self.own(vectors if rows is None else pick(vectors, rows)) + near)

@@ -71,12 +71,15 @@ class Quantizer(Spec):
             kept = self._kept(data, run, key)
             if kept is not None:
                 return kept
-        found = self.fit(data, run)
-        codes = self.collisions.apart(found.codes, data.popularity)
-        codes = Codes(codes.table, codes.sizes, found.codebook.eval().requires_grad_(False))
+        codes = self.settled(self.fit(data, run), data)
         if run.folder is not None:
             self._keep(codes, run, key)
         return codes
+
+    def settled(self, found: Quantized, data: Dataset) -> Codes:
+        """The codes of all items, told apart."""
+        codes = self.collisions.apart(found.codes, data.popularity)
+        return Codes(codes.table, codes.sizes, found.codebook.eval().requires_grad_(False))
 
     def learned_from(self, data: Dataset) -> Tensor:
         """The items a codebook may be learned from: rows [n]"""

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from tesserec.core import Dataset
-from tesserec.parts.graphs import Sage, bipartite
+from tesserec.parts.graphs import Alone, Sage, bipartite
 from toys.worlds import random_world, world
 
 DATA = random_world(seed=3, users=7, items=9, events=25)
@@ -71,6 +71,8 @@ def test_a_node_without_edges_is_what_it_is_alone() -> None:
     network = sage()
     graph = bipartite(world([(0, 0), (0, 1), (1, 1)], items=range(4)), (1.0, 0.0))
     vectors = start()[: len(graph)]
-    reached, alone = network(graph, vectors), network.alone(vectors)
+    same = torch.nn.Linear(5, 5, bias=False)
+    torch.nn.init.eye_(same.weight)
+    reached, alone = network(graph, vectors), Alone((), same, network, False)(vectors)
     torch.testing.assert_close(reached[4:], alone[4:])  # items 2 and 3
     assert not torch.isclose(reached[:4], alone[:4]).any()
