@@ -24,7 +24,7 @@ from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Interact
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
 from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
 
-VERSION = 2
+VERSION = 1
 
 
 def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
@@ -140,7 +140,8 @@ def _write_catalog(catalog: Catalog, folder: Path) -> None:
     for name, entities in catalog.others.items():
         pl.DataFrame([entities.ids.alias("id")]).write_parquet(folder / f"other.{name}.parquet")
     codes = {name: one.table.cpu().contiguous() for name, one in items.codes.items()}
-    save_file(codes, folder / "codes.safetensors")
+    if codes:
+        save_file(codes, folder / "codes.safetensors")
     shapes = {
         "items": {n: [str(v.dtype), *v.shape] for n, v in items.vectors.items()},
         "users": {n: [str(v.dtype), *v.shape] for n, v in catalog.users.vectors.items()},
@@ -155,8 +156,9 @@ def _read_catalog(folder: Path) -> Catalog:
     items = pl.read_parquet(folder / "items.parquet")
     users = pl.read_parquet(folder / "users.parquet")
     others = {n: pl.read_parquet(folder / f"other.{n}.parquet") for n in facts["others"]}
-    tables = _tensors(folder / "codes.safetensors")
-    codes = {name: Codes(tables[name], tuple(sizes)) for name, sizes in facts["codes"].items()}
+    sizes = facts.get("codes", {})
+    tables = _tensors(folder / "codes.safetensors") if sizes else {}
+    codes = {name: Codes(tables[name], tuple(size)) for name, size in sizes.items()}
     return Catalog(
         Entities(items["id"], items.drop("id"), _shapes(facts["vectors"]["items"]), codes=codes),
         Entities(users["id"], vectors=_shapes(facts["vectors"]["users"])),

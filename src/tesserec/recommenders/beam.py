@@ -51,7 +51,7 @@ class BeamRecommender(Answerer):
             order = lengths.argsort(descending=True, stable=True)
             some = order[: int((lengths > 0).sum())]
             width = min(max(self.beam, k), len(self.catalog.items))
-            for rows in some.split(max(1, min(BLOCK, BEAMS // width))):
+            for rows in _blocks(some, width):
                 place, part = self._searched(requests[rows], width, k)
                 found.items[rows[place]], found.scores[rows[place]] = part.items, part.scores
             rest = order[len(some) :]
@@ -64,9 +64,8 @@ class BeamRecommender(Answerer):
         """[B, C] -> [B, C]; -inf beside -1."""
         scores = torch.full(items.shape, -torch.inf)
         known = requests.history.items.lengths > 0
-        size = max(1, min(BLOCK, BEAMS // max(items.shape[1], 1)))
         with torch.inference_mode():
-            for rows in torch.nonzero(known)[:, 0].split(size):
+            for rows in _blocks(torch.nonzero(known)[:, 0], items.shape[1]):
                 scores[rows] = self._teacher_forced(requests[rows], items[rows].clamp(min=0))
             scores[~known] = self._popularity.cpu()[items[~known].clamp(min=0)]
         return torch.where(items >= 0, scores, -torch.inf)
@@ -202,6 +201,11 @@ class Dead:
             there &= requests.allowed[items.clamp(min=0)]
         pairs = torch.stack([rows[there], items[there]]).unique(dim=1)
         return pairs[0].to(device), pairs[1].to(device)
+
+
+def _blocks(rows: Tensor, width: int) -> tuple[Tensor, ...]:
+    """Requests that are answered together, each with so many beams."""
+    return rows.split(max(1, min(BLOCK, BEAMS // max(width, 1)))) if len(rows) else ()
 
 
 def _ordered(items: Tensor, scores: Tensor, k: int) -> Recommendations:

@@ -27,14 +27,15 @@ def train(
     epochs: Epochs,
     schedule: Schedule,
     run: Run,
-    answer: Answer,
+    answer: Answer | None = None,
     key: str = "",
     title: str = "train",
 ) -> nn.Module:
     """Fit a network that has `loss(batch)` and return it with the weights that validated best.
 
-    Without `run.valid` it trains for all epochs and the last weights stay. `key` says what a
-    checkpoint belongs to. Raises `NotFinite` within a step of the first NaN or infinite loss.
+    Without `run.valid`, or with nobody to `answer`, it trains for all epochs and the last weights
+    stay. `key` says what a checkpoint belongs to. Raises `NotFinite` within a step of the first
+    NaN or infinite loss.
     """
     folder = run.folder if processes()[0] == 0 else None
     with run.seeded("training"), logging(folder, run.tensorboard, run.resume) as log:
@@ -43,7 +44,7 @@ def train(
         run.progress.advance(loop.position.step, {})
         while not loop.position.finished:
             loop.one_epoch()
-            if run.valid is not None and loop.position.epoch % schedule.every == 0:
+            if run.valid is not None and answer and loop.position.epoch % schedule.every == 0:
                 loop.validate(answer)
             loop.keep(last=loop.is_over())
         run.progress.finish()

@@ -106,8 +106,10 @@ class Quantizer(Spec):
             return None
         tensors = load_file(run.folder / "ids.safetensors")
         table = tensors.pop("codes")
-        codebook = self.codebook(data.catalog.items)
-        codebook.load_state_dict({n.removeprefix("codebook."): t for n, t in tensors.items()})
+        weights = {n.removeprefix("codebook."): one for n, one in tensors.items()}
+        with torch.device("meta"):  # so that no random numbers are drawn for what is read
+            codebook = self.codebook(data.catalog.items)
+        codebook.load_state_dict(weights, assign=True)
         sizes = tuple(facts["sizes"])
         return Codes(table, sizes, codebook.eval().requires_grad_(False))
 
