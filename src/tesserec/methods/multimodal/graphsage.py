@@ -7,16 +7,16 @@ free vectors and items with their contents, learned with BPR.
 
 from typing import Annotated, ClassVar, cast
 
-import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Entities, Interactions, Losses
+from tesserec.core import Answering, Catalog, Dataset, Entities, Losses
 from tesserec.core.errors import NoContent
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.graphs import Alone, Sage, bipartite
-from tesserec.parts.networks import contents
+from tesserec.parts.negatives import Uniform
+from tesserec.parts.networks import contents, width
 from tesserec.parts.objectives import (
     BPR,
     Objective,
@@ -56,7 +56,8 @@ class GraphSAGE(Learner):
     lonely: Share = 0.0
     objective: Objective = BPR()
     # MMGRec's code looks at 3,000 triples a step, five negatives each, drawn once for all epochs.
-    batches: Pairs = Pairs(size=3000, negatives=5)
+    # New items are not among them here: that nobody chose them yet says nothing.
+    batches: Pairs = Pairs(size=3000, negatives=5, sampler=Uniform(known=True))
     schedule: Schedule = Schedule(
         epochs=200,  # 60 in MMGRec's code, whose epochs have five times the steps
         rate=1e-3,
@@ -77,9 +78,10 @@ class GraphSAGE(Learner):
 
     def alone(self, items: Entities) -> Alone:
         """What places new items by their content, with weights that are to be loaded."""
-        nobody = Catalog(items, Entities(pl.Series("id", [], pl.String)))
-        none = Interactions(pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64}))
-        return Network(self, Dataset(nobody, none)).alone()
+        names = self.read(items)
+        fuse = nn.Linear(width(items, names), self.start, bias=False)
+        sage = Sage((self.start, self.start, self.dim), self.dropout)
+        return Alone(names, fuse, sage, self.objective.similarity == "cosine")
 
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)

@@ -12,6 +12,16 @@ def contents(items: Entities, names: tuple[str, ...]) -> Tensor:
 
     Raises `NoContent` for a name that no vectors have.
     """
+    width(items, names)
+    tables = [
+        torch.where(items.present(name)[:, None], items.vectors[name].float(), 0.0)
+        for name in names
+    ]
+    return torch.cat([torch.zeros(len(items), 0), *tables], 1)
+
+
+def width(items: Entities, names: tuple[str, ...]) -> int:
+    """W. Raises `NoContent` for a name that no vectors have."""
     unknown = [name for name in names if name not in items.vectors]
     if unknown:
         there = ", ".join(sorted(items.vectors)) or "none"
@@ -19,8 +29,4 @@ def contents(items: Entities, names: tuple[str, ...]) -> Tensor:
             f"Item vectors called {', '.join(unknown)} are asked for, and there are {there}.",
             "Encode them (`tesserec encode`), or name others.",
         )
-    tables = [
-        torch.where(items.present(name)[:, None], items.vectors[name].float(), 0.0)
-        for name in names
-    ]
-    return torch.cat([torch.zeros(len(items), 0), *tables], 1)
+    return sum(items.vectors[name].shape[1] for name in names)

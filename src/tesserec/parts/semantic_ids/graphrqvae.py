@@ -24,7 +24,7 @@ from tesserec.parts.semantic_ids.quantizer import (
     Quantizer,
     VectorCodebook,
 )
-from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
+from tesserec.parts.semantic_ids.rqvae import RQVAE
 from tesserec.training import Learner
 
 GRAPH = "graph"  # the column that the encoder writes, for users and items
@@ -48,14 +48,15 @@ class GraphRQVAE(Quantizer):
             "batches": {"size": 64},
             "schedule": {"epochs": 20, "rate": 0.02},
         },
-        "inner": {"kind": "RQKMeans", "vectors": GRAPH, "unit": True},
+        "inner": {"kind": "RQKMeans", "vectors": GRAPH, "unit": True},  # needs no training
     }
 
     codes: int = Field(128, ge=1)  # of each level
     collisions: Collisions = PopularityLevel()
     graph: Learner = Field(default_factory=_sage)
     # Its levels, codes and items to learn from are this quantizer's. It may read other vectors.
-    inner: Quantizer = RQKMeans(vectors=GRAPH)
+    # The authors' is 64 -> 16 -> 4 wide, begins near 0, and lets idle codes be.
+    inner: Quantizer = RQVAE(vectors=GRAPH, hidden=(64,), dim=32, means=True)
 
     @model_validator(mode="after")
     def _check_graph(self) -> Self:
