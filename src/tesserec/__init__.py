@@ -42,7 +42,7 @@ _PLACES = {
     "tesserec.data.reading": ("read", "read_frame"),
     "tesserec.data.sample": ("sample",),
     "tesserec.data.transforms": ("deduplicate", "k_core", "only", "sessions"),
-    "tesserec.evaluation": ("Report", "compare", "evaluate"),
+    "tesserec.evaluation": ("Report", "compare", "evaluate", "evaluate_settings", "side_by_side"),
     "tesserec.recommenders": ("load", "save"),
 }
 _WHERE = {name: module for module, names in _PLACES.items() for name in names}

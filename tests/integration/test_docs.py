@@ -14,6 +14,7 @@ PAGES = [
     ROOT / "docs" / "how-to" / "use-content.md",
     ROOT / "docs" / "how-to" / "run-a-study.md",
     ROOT / "docs" / "how-to" / "split-and-ask.md",
+    ROOT / "docs" / "how-to" / "measure-cold-start.md",
     ROOT / "docs" / "how-to" / "learn-what-comes-next.md",
     ROOT / "docs" / "how-to" / "add-a-method.md",
 ]

@@ -14,6 +14,7 @@ from tesserec.data.splits import (
     BySession,
     ByTime,
     ByUser,
+    ColdStart,
     LeaveLast,
     Published,
     Splitter,
@@ -27,6 +28,7 @@ SPLITS: dict[str, type[Splitter]] = {
     "items": ByItem,
     "sessions": BySession,
     "published": Published,
+    "cold": ColdStart,
 }
 
 # What reads each modality where nobody says: encoders that need no download.

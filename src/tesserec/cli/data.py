@@ -66,7 +66,7 @@ def split(
     data: Annotated[str, typer.Argument(help="A dataset folder, or anything import can read.")],
     out: Annotated[Path, typer.Argument(help="The dataset folder to write, with a split column.")],
     split: Annotated[
-        str | None, typer.Option(help="time, last, users, items, sessions or published.")
+        str | None, typer.Option(help="time, last, users, items, sessions, published or cold.")
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -19,7 +19,7 @@ def fit(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="See: tesserec methods")],
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder to write.")],
     split: Annotated[
-        str | None, typer.Option(help="time, last, users, items, sessions or published.")
+        str | None, typer.Option(help="time, last, users, items, sessions, published or cold.")
     ] = None,
     requests: Annotated[
         Literal["user", "event", "last"] | None,
@@ -94,12 +94,14 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Open the run's own test part and report, with intervals and groups."""
+    from tesserec.cli.tables import show_settings
     from tesserec.evaluation import METRICS
     from tesserec.evaluation.metrics import parse
     from tesserec.experiment.folders import RunFolder
     from tesserec.experiment.page import write_page
     from tesserec.experiment.preparing import prepare
     from tesserec.experiment.running import Options, evaluate_run
+    from tesserec.experiment.settings import settings_in
 
     console = Console(json, quiet)
     wanted = [str(metric) for metric in parse(metrics)] if metrics else list(METRICS)
@@ -110,6 +112,8 @@ def evaluate(
     prepared = prepare(study, console.progress, content=needs_content)
     report = evaluate_run(run, prepared, wanted, Options(progress=console.progress))
     write_page(run)
+    settings = settings_in(run)
+    show_settings(console, settings)
     value = {
         "run": str(run),
         "method": report.name,
@@ -118,6 +122,7 @@ def evaluate(
         "metrics": {name: value.to_dict() for name, value in report.metrics.items()},
         "seconds": round(report.seconds, 3),
         **({"alarm": report.alarm} if report.alarm else {}),
+        **({"settings": [one.to_dict() for one in settings]} if settings else {}),
     }
     console.answer(value, str(report))
     console.say(f"report: {run / 'report.html'}")

@@ -26,8 +26,9 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Fit, evaluate and compare everything in a study, baselines included."""
-    from tesserec.cli.tables import show_comparison
+    from tesserec.cli.tables import show_comparison, show_settings
     from tesserec.experiment.running import Options
+    from tesserec.experiment.settings import settings_in
     from tesserec.experiment.study import Study, overrides
     from tesserec.experiment.studying import run_study
 
@@ -39,7 +40,10 @@ def run(
     options = Options(device=device, resume=resume, progress=console.progress)
     found = run_study(whole, folder, options)
     show_comparison(console, found)
-    console.answer({"run": str(folder), **found.to_dict()})
+    settings = settings_in(folder)
+    show_settings(console, settings)
+    more = {"settings": [one.to_dict() for one in settings]} if settings else {}
+    console.answer({"run": str(folder), **found.to_dict(), **more})
     console.say(f"report: {folder / 'report.html'}")
 
 

@@ -6,7 +6,7 @@ from tesserec.core.learning import Batch, Epochs, Losses
 from tesserec.core.method import Answering, Explainer, Method, Neighbours, Recommender, Scorer
 from tesserec.core.progress import Progress, Silent
 from tesserec.core.ragged import Ragged
-from tesserec.core.request import Asked, Holdout, Recommendations, Requests, Seen, Split
+from tesserec.core.request import Asked, Holdout, Recommendations, Requests, Seal, Seen, Split
 from tesserec.core.run import Precision, Run
 from tesserec.core.spec import Spec
 
@@ -36,6 +36,7 @@ __all__ = [
     "Requests",
     "Run",
     "Scorer",
+    "Seal",
     "Seen",
     "Silent",
     "Spec",

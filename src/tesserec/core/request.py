@@ -158,3 +158,5 @@ class Split:
     valid: Holdout | None
     test: Holdout  # opened by `evaluate` alone
     notes: tuple[str, ...] = ()  # what a reader of a report has to know
+    settings: Mapping[str, Holdout] = field(default_factory=dict)
+    """Test parts that are reported side by side and never as one, by name; `test` is the first."""

@@ -87,6 +87,36 @@ def taste_told_by_text(users: int = 40, items: int = 30, cold: int = 6) -> Datas
     )
 
 
+def newcomers(users: int = 40, items: int = 30, late: int = 8) -> Dataset:
+    """Two tastes told by vectors, and people and items that come late.
+
+    The last `late` items and the last `late` people first appear in the test part. The others
+    chose all early items of their taste but two: one validates, one is to be found, and so are the
+    late items of their taste. Late people choose six early items of their taste, and a late one.
+    """
+    early = items - late
+    events: list[dict[str, Any]] = []
+    for user in range(users):
+        liked = list(range(user % 2, early, 2))
+        after = list(range(early + (early + user) % 2, items, 2))
+        turn = user // 2 % len(liked)
+        liked = liked[turn:] + liked[:turn]
+        if user >= users - late:
+            chosen = [("test", item) for item in [*liked[:6], after[turn % len(after)]]]
+        else:
+            chosen = [("train", item) for item in liked[:-2]]
+            chosen += [("valid", liked[-2]), *(("test", item) for item in [liked[-1], *after])]
+        for step, (part, item) in enumerate(chosen):
+            time = {"train": 0, "valid": 100_000, "test": 200_000}[part] + 100 * step + user
+            events.append({"user": user, "item": item, "time": time, "split": part})
+    table = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (items, 4))).float()
+    table[torch.arange(items), torch.arange(items) % 2] += 1
+    rows = [{"id": item, "title": _title(item)} for item in range(items)]
+    return from_tables(
+        pl.DataFrame(events), pl.DataFrame(rows), vectors={"text": table}, name="newcomers"
+    )
+
+
 def single_user() -> Dataset:
     """One user and five items, in order."""
     events = {"user": [7] * 5, "item": [3, 1, 4, 2, 5], "time": [10, 20, 30, 40, 50]}

@@ -3,6 +3,7 @@
 from tesserec.evaluation.compare import Comparison, compare
 from tesserec.evaluation.leaks import find_leaks, too_good
 from tesserec.evaluation.report import METRICS, Report, Value, evaluate, load_report, with_facts
+from tesserec.evaluation.settings import Setting, evaluate_settings, side_by_side
 from tesserec.evaluation.tasks import Marks, mark
 
 __all__ = [
@@ -10,12 +11,15 @@ __all__ = [
     "Comparison",
     "Marks",
     "Report",
+    "Setting",
     "Value",
     "compare",
     "evaluate",
+    "evaluate_settings",
     "find_leaks",
     "load_report",
     "mark",
+    "side_by_side",
     "too_good",
     "with_facts",
 ]

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tesserec.core import Holdout, Ragged, Split
+from tesserec.core import Holdout, Ragged, Requests, Split
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.evaluation.metrics import Answers
 
@@ -16,7 +16,7 @@ FEWEST = 20  # requests; fewer may be answered right by chance
 
 def find_leaks(split: Split) -> list[str]:
     """One sentence per leak of a split; none is what one hopes for."""
-    found = _in_time(split)
+    found = _in_time(split) + _in_settings(split)
     for name, holdout in (("validation", split.valid), ("test", split.test)):
         if holdout is not None:
             found += [f"{name}: {sentence}" for sentence in told_by_histories(holdout)]
@@ -28,8 +28,8 @@ def too_good(answers: Answers, holdout: Holdout, items: int) -> list[str]:
 
     Only requests that are about new items count: who comes back to an old one is easy to foretell.
     """
-    candidates = holdout.requests.candidates
-    ranked = items if candidates is None else candidates.shape[1]
+    few = ranked_of(holdout.requests)
+    ranked = items if few is None else few
     about_new = _about_new(holdout).numpy()
     if ranked < LARGE or about_new.sum() < FEWEST:
         return []
@@ -43,10 +43,34 @@ def too_good(answers: Answers, holdout: Holdout, items: int) -> list[str]:
     ]
 
 
+def ranked_of(requests: Requests) -> int | None:
+    """How many items each request ranks at most, where it is not the whole catalogue."""
+    if requests.candidates is not None:
+        return requests.candidates.shape[1]
+    return None if requests.allowed is None else int(requests.allowed.sum())
+
+
+def _in_settings(split: Split) -> list[str]:
+    """New items and new people that are learned from."""
+    found = []
+    items = split.train.popularity
+    users = torch.bincount(split.train.interactions.users, minlength=len(split.train.catalog.users))
+    for name, holdout in split.settings.items():
+        targets, people = holdout.truth.pairs()[1], holdout.requests.user
+        if name in ("item_cold", "among_cold") and (items[targets] > 0).any():
+            found.append(f"{name}: items that are to be new have training events")
+        if name.startswith("user_cold") and (users[people] > 0).any():
+            found.append(f"{name}: people who are to be new have training events")
+        found += [f"{name}: {sentence}" for sentence in told_by_histories(holdout)]
+    return found
+
+
 def _in_time(split: Split) -> list[str]:
     """Training events that are not before the first request of a split by time."""
     interactions, times = split.train.interactions, split.test.requests.time
-    if split.test.source.get("split", {}).get("kind") != "ByTime" or not len(interactions):
+    made = split.test.source.get("split", {})
+    by_time = made.get("kind") in ("ByTime", "ColdStart") and not made.get("published")
+    if not by_time or not len(interactions):
         return []
     if times is None:
         return ["the split is by time, and no moment parts what is shown from what is asked"]

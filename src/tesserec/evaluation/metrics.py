@@ -28,6 +28,7 @@ class Answers:
     hits: NDArray[np.bool_]  # [B, K]
     relevant: Ints  # [B] how many items would have been right
     popularity: Ints | None = None  # [I] training events
+    wanted: Ints | None = None  # the distinct items that were to be found by anybody
     vectors: NDArray[np.float32] | None = None  # [I, D] of unit length, or 0 where missing
 
 
@@ -78,6 +79,11 @@ def popularity(answers: Answers, k: int) -> Floats:
     return _mean_over_list(answers, k, _popularity(answers).astype(np.float64))
 
 
+def cold(answers: Answers, k: int) -> Floats:
+    """Share of the first k items that no training event told of."""
+    return _mean_over_list(answers, k, (_popularity(answers) == 0).astype(np.float64))
+
+
 def ild(answers: Answers, k: int) -> Floats:
     """Intra-list diversity: mean cosine distance between the content vectors of the first k."""
     if answers.vectors is None:
@@ -106,6 +112,13 @@ def gini(answers: Answers, k: int, items: int) -> float:
         return 0.0
     place = np.arange(1, items + 1)
     return float(((2 * place - items - 1) * counts).sum() / (items * counts.sum()))
+
+
+def reach(answers: Answers, k: int, items: int) -> float:
+    """Share of the items that were to be found by somebody that are among anybody's first k."""
+    if answers.wanted is None:
+        raise NoContent("reach@k needs to know what was to be found.", "Leave it out.")
+    return float(np.isin(answers.wanted, answers.items[:, :k]).mean())
 
 
 def auc(scores: Floats, labels: NDArray[np.bool_]) -> float:
@@ -146,9 +159,14 @@ RANKED: Mapping[str, Callable[[Answers, int], Floats]] = {
     "mrr": mrr,
     "novelty": novelty,
     "popularity": popularity,
+    "cold": cold,
     "ild": ild,
 }
-OVERALL: Mapping[str, Callable[[Answers, int, int], float]] = {"coverage": coverage, "gini": gini}
+OVERALL: Mapping[str, Callable[[Answers, int, int], float]] = {
+    "coverage": coverage,
+    "gini": gini,
+    "reach": reach,
+}
 SCORED = ("auc", "gauc", "logloss")
 
 Sort = Literal["ranked", "overall", "scored"]

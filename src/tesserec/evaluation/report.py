@@ -14,7 +14,7 @@ from tesserec.core.errors import BadData
 from tesserec.core.files import read_json, replacing, write_json
 from tesserec.evaluation import metrics as measures
 from tesserec.evaluation.groups import Group, groups_of, marks_of_group
-from tesserec.evaluation.leaks import told_by_histories, too_good
+from tesserec.evaluation.leaks import ranked_of, told_by_histories, too_good
 from tesserec.evaluation.statistics import intervals
 from tesserec.evaluation.tasks import Marks, mark
 
@@ -98,6 +98,8 @@ class Report:
             f"asked {_ASKED[self.asked]}, seen items: {self.seen}, {ranked}",
             f"data {self.source.get('fingerprint', '?')}, test opened {times}",
         ]
+        if "setting" in self.source:
+            lines.insert(0, f"setting {self.source['setting']}: {self.requests:,} requests")
         lines += [f"left out: {count:,} {why}" for why, count in self.left_out.items() if count]
         return lines + list(self.source.get("notes", []))
 
@@ -147,12 +149,20 @@ def evaluate(
     wanted = [str(metric) for metric in measures.parse(list(metrics))]
     holdout.seal.opened += 1
     marks = mark(recommender, holdout, wanted, progress)
+    return reported(recommender, holdout, marks, wanted, name)
+
+
+def reported(
+    recommender: Recommender, holdout: Holdout, marks: Marks, wanted: Sequence[str], name: str = ""
+) -> Report:
+    """What was marked, with intervals and groups."""
     method: Method | None = getattr(recommender, "method", None)
     doubts = told_by_histories(holdout)
     doubts += too_good(marks.answers, holdout, len(recommender.catalog.items))
     facts: dict[str, Any] = {"alarm": "; ".join(doubts)} if doubts else {}
-    if holdout.requests.candidates is not None:
-        facts["candidates"] = holdout.requests.candidates.shape[1]
+    ranked = ranked_of(holdout.requests)
+    if ranked is not None:
+        facts["candidates"] = ranked
     return Report(
         name=name or (type(method).__name__ if method else type(recommender).__name__),
         method={} if method is None else method.to_dict(),

@@ -13,10 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tesserec.core import Holdout, Progress, Recommender, Scorer, Silent
+from tesserec.core import (
+    Holdout,
+    Progress,
+    Recommendations,
+    Recommender,
+    Requests,
+    Scorer,
+    Silent,
+)
 from tesserec.core.errors import CannotAnswer
 from tesserec.evaluation import metrics as measures
 from tesserec.evaluation.metrics import Answers, Floats, Metric
+
+HELD = 1 << 24  # answers held at once where all items that are allowed are ranked
 
 
 @dataclass(frozen=True)
@@ -68,8 +78,11 @@ def _ask(
     lists = []
     progress.start("evaluate", len(holdout))
     for start in range(0, len(holdout), block):
-        part = slice(start, start + block)
-        lists.append(recommender.recommend(holdout.requests[part], k).items)
+        part = holdout.requests[start : start + block]
+        if part.allowed is None:
+            lists.append(recommender.recommend(part, k).items)
+        else:
+            lists.append(_fairly(recommender, part, k, start))
         progress.advance(len(lists[-1]), {})
     progress.finish()
     items = torch.cat(lists) if lists else torch.zeros(0, k, dtype=torch.int64)
@@ -79,8 +92,34 @@ def _ask(
         hits=_right(items, holdout).numpy(),
         relevant=holdout.truth.lengths.numpy(),
         popularity=popularity,
+        wanted=holdout.truth.pairs()[1].unique().numpy(),
         vectors=_content(recommender),
     )
+
+
+def _fairly(recommender: Recommender, requests: Requests, k: int, seed: int) -> Tensor:
+    """The first k among some items, equal scores in an order drawn anew for each request: [B, k]
+
+    Where only new items are allowed, some methods score all alike. The order of rows, which breaks
+    ties elsewhere, often tells what was popular or came first, and would count as their merit.
+    """
+    found = recommender.recommend(requests, k + 1)
+    assert requests.allowed is not None
+    everything = max(k, int(requests.allowed.sum()))
+    if bool(_tied(found.scores).any()) and everything > k:
+        size = max(1, HELD // everything)
+        parts = (requests[slice(at, at + size)] for at in range(0, len(requests), size))
+        found = Recommendations.joined([recommender.recommend(one, everything) for one in parts])
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.rand(found.items.shape, generator=generator).argsort(1)
+    drawn = found.scores.gather(1, order)
+    order = order.gather(1, drawn.argsort(dim=1, descending=True, stable=True))
+    return found.items.gather(1, order)[:, :k]
+
+
+def _tied(scores: Tensor) -> Tensor:
+    """Which of descending scores equal the one before: [B, k - 1] bool"""
+    return (scores[:, 1:] == scores[:, :-1]) & (scores[:, 1:] > -torch.inf)
 
 
 def _right(items: Tensor, holdout: Holdout) -> Tensor:
@@ -167,6 +206,8 @@ def _auc_over_catalogue(
         scores = scores.nan_to_num(nan=torch.finfo(scores.dtype).min)
         if part.requests.exclude is not None:
             scores[part.requests.exclude.pairs()] = -torch.inf
+        if part.requests.allowed is not None:
+            scores[:, ~part.requests.allowed] = -torch.inf
         hidden = (scores == -torch.inf).sum(1)
         truth = part.truth.padded(fill=-1)
         own = scores.gather(1, truth.clamp(min=0))

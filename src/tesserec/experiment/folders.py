@@ -8,8 +8,11 @@ from typing import Any
 from tesserec.core import Answering
 from tesserec.core.errors import BadData
 from tesserec.core.files import read_json
+from tesserec.evaluation import Report, load_report
 from tesserec.experiment.study import Study
 from tesserec.recommenders import load
+
+SETTINGS = "settings"  # where the reports of a split with several settings lie
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,20 @@ class RunFolder:
             return []
         inside = [one for one in self.path.iterdir() if (one / "study.toml").is_file()]
         return [RunFolder(one) for one in sorted(inside, key=_by_number)]
+
+    @property
+    def beside(self) -> list[tuple["RunFolder", bool]]:
+        """What is evaluated here, and whether it is a baseline: methods inside or itself first."""
+        own = self.runs if len(self.study.all_methods()) > 1 else [self]
+        there = [(run, False) for run in own]
+        there += [(run, True) for run in RunFolder(self.path / "baselines").runs]
+        return [(run, base) for run, base in there if (run.path / "requests.parquet").is_file()]
+
+    @property
+    def settings(self) -> dict[str, Report]:
+        """The report of each setting, in their order; none where the split has no settings."""
+        names = self.facts.get("facts", {}).get("settings", ())
+        return {name: load_report(self.path / SETTINGS / name) for name in names}
 
     @property
     def is_fitted(self) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 
 from tesserec.core import Dataset
 from tesserec.core.files import read_json, write_text
-from tesserec.evaluation import Comparison, Report, Value, compare, load_report
+from tesserec.evaluation import Comparison, Report, Setting, Value, compare, load_report
 from tesserec.experiment import svg
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.neighbours import neighbours
+from tesserec.experiment.settings import rows_of, settings_in, shown_of
 from tesserec.training.log import read_log
 
 HEADLINE = "ndcg@10"
@@ -71,6 +72,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "study": (folder / "study.toml").read_text(encoding="utf-8"),
         "environment": json.dumps(_json(folder / "environment.json"), indent=2),
         "neighbours": _json(folder / "neighbours.json") or [],
+        "settings": _settings(folder),
         "rows": [],
     }
     if found is not None:
@@ -80,15 +82,9 @@ def _contents(folder: Path) -> dict[str, Any]:
 
 def _rows(folder: Path) -> list[Row]:
     """Evaluated runs of this folder: the methods inside or itself, then the baselines."""
-    there = RunFolder(folder)
-    several = len(there.study.all_methods()) > 1
-    places = [run.path for run in there.runs] if several else [folder]
-    inside = RunFolder(folder / "baselines").runs
-    found = [(place, False) for place in places] + [(run.path, True) for run in inside]
     return [
-        Row(place, load_report(place), baseline or load_report(place).name == "Popular")
-        for place, baseline in found
-        if (place / "requests.parquet").is_file()
+        Row(run.path, load_report(run.path), baseline or load_report(run.path).name == "Popular")
+        for run, baseline in RunFolder(folder).beside
     ]
 
 
@@ -190,6 +186,30 @@ def _groups(reports: Sequence[tuple[str, Report]], metric: str) -> dict[str, Any
         rows.append({"name": name, "cells": cells})
     heads = [{"name": n, "requests": f"{reports[0][1].groups[n]['requests']:,}"} for n in names]
     return {"heads": heads, "rows": rows}
+
+
+def _settings(folder: Path) -> dict[str, Any] | None:
+    settings = settings_in(folder)
+    if not settings:
+        return None
+    shown = shown_of(settings)
+    tables = [{"metric": metric, "rows": _setting_rows(settings, metric)} for metric in shown]
+    heads = [
+        {"name": one.name, "requests": f"{one.requests:,}", "items": f"{one.targets:,}"}
+        for one in settings
+    ]
+    told = [one.told(shown[0]) for one in settings]
+    return {"heads": heads, "tables": tables, "told": told}
+
+
+def _setting_rows(settings: Sequence[Setting], metric: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "cells": [{**_shown(c.value), "best": c.best, "alike": c.alike} for c in cells],
+        }
+        for name, cells in rows_of(settings, metric)
+    ]
 
 
 def _curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:

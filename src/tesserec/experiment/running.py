@@ -11,10 +11,11 @@ from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
 from tesserec.core.errors import BadRequest
 from tesserec.core.files import replacing_folder, write_json
 from tesserec.data.describe import missing_vectors
-from tesserec.evaluation import Report, evaluate, load_report, mark, with_facts
+from tesserec.evaluation import Report, evaluate, evaluate_settings, load_report, mark
 from tesserec.evaluation import metrics as measures
 from tesserec.experiment.environment import environment, peak_memory
-from tesserec.experiment.folders import RunFolder
+from tesserec.experiment.folders import SETTINGS, RunFolder
+from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
 from tesserec.experiment.table import over_seeds
 from tesserec.recommenders import save
@@ -55,6 +56,7 @@ def fit(
     prepared: Prepared, method: Method, folder: Path, seed: int, options: Options
 ) -> Answering | None:
     """Fit one method with one seed into a folder; None where that was done before."""
+    refuse_peeking(method, prepared.split)
     alone = replace(prepared, study=prepared.study.changed({"method": method, "methods": ()}))
     alone = replace(alone, study=alone.study.changed({"seeds": (seed,)}))
     start(folder, alone, options)
@@ -99,33 +101,53 @@ def measures_of(method: Method) -> str:
 def evaluate_run(
     folder: Path, prepared: Prepared, metrics: Sequence[str], options: Options
 ) -> Report:
-    """Open the test part for a fitted run, and for every run inside; `metrics.json` is renewed."""
+    """Open the test part for a fitted run, and for every run inside; `metrics.json` is renewed.
+
+    Of a split with settings each gets a report in `settings/`; the first is also the run's own.
+    """
+    return next(iter(_evaluate(folder, prepared, metrics, options).values()))
+
+
+def _evaluate(
+    folder: Path, prepared: Prepared, metrics: Sequence[str], options: Options
+) -> dict[str, Report]:
     there = RunFolder(folder)
     inside = [run for run in there.runs if run.study.method == there.study.method]
     if inside:
-        reports = [evaluate_run(run.path, prepared, metrics, options) for run in inside]
-        report = over_seeds(reports)
+        runs = [_evaluate(run.path, prepared, metrics, options) for run in inside]
+        reports = {name: over_seeds([run[name] for run in runs]) for name in runs[0]}
     else:
-        report = _evaluate_one(there, prepared, metrics, options)
-    report.save(folder)
-    return report
+        reports = _evaluate_one(there, prepared, metrics, options)
+    for name, report in reports.items() if prepared.split.settings else ():
+        report.save(folder / SETTINGS / name)
+    next(iter(reports.values())).save(folder)  # last: it tells that the run is evaluated
+    return reports
 
 
 def _evaluate_one(
     there: RunFolder, prepared: Prepared, metrics: Sequence[str], options: Options
-) -> Report:
+) -> dict[str, Report]:
+    refuse_peeking(there.best().study.all_methods()[0], prepared.split)
     before = there.facts
     recommender = there.model()
-    test = prepared.split.test
-    test.seal.opened = int(before.get("opened", 0))
+    split = prepared.split
+    for holdout in (split.test, *split.settings.values()):
+        holdout.seal.opened = int(before.get("opened", 0))
     wanted = list(metrics)
     if any(metric.name == "ild" for metric in measures.parse(wanted)):
-        recommender = replace(recommender, catalog=prepared.split.train.catalog)  # type: ignore[type-var]
-    report = evaluate(recommender, test, wanted, progress=options.progress)
-    if report.alarm:
-        options.progress.say(f"warning: {report.alarm}")
+        recommender = replace(recommender, catalog=split.train.catalog)  # type: ignore[type-var]
+    if split.settings:
+        reports = evaluate_settings(recommender, split, wanted, progress=options.progress)
+    else:
+        reports = {"test": evaluate(recommender, split.test, wanted, progress=options.progress)}
+    for report in reports.values():
+        if report.alarm:
+            options.progress.say(f"warning: {report.alarm}")
     facts = {name: fact for name, fact in before.get("facts", {}).items() if name != "alarm"}
-    return replace(with_facts(report, **facts), seed=before.get("seed"))
+    return {
+        name: replace(report, facts={**facts, **report.facts}, seed=before.get("seed"))
+        for name, report in reports.items()
+    }
 
 
 def fit_seeds(

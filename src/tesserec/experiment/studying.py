@@ -24,6 +24,7 @@ from tesserec.experiment.running import (
     reports_in,
     start,
 )
+from tesserec.experiment.settings import settings_in
 from tesserec.experiment.study import Study
 
 DENSE = 10_000  # items up to which the linear baseline inverts an item-item matrix
@@ -52,6 +53,9 @@ def run_study(study: Study, out: Path, options: Options) -> Comparison:
         if math.isfinite(best.valid):
             chosen["valid"] = best.valid
         write_json(out / "metrics.json", {"facts": chosen})
+    settings = settings_in(out)
+    if settings:
+        write_json(out / "settings.json", {"settings": [one.to_dict() for one in settings]})
     write_page(out)
     return compare(*reports)
 

@@ -15,6 +15,7 @@ WORLDS = [
     toys.cycle,
     toys.repeats,
     toys.taste_told_by_text,
+    toys.newcomers,
     toys.single_user,
     toys.single_item,
     toys.string_ids,

@@ -5,6 +5,7 @@ from tesserec.data.splits.byitem import ByItem
 from tesserec.data.splits.bysession import BySession
 from tesserec.data.splits.bytime import ByTime
 from tesserec.data.splits.byuser import ByUser
+from tesserec.data.splits.coldstart import ColdStart
 from tesserec.data.splits.leavelast import LeaveLast
 from tesserec.data.splits.published import Published
 from tesserec.data.splits.splitter import Parts, Splitter, labelled
@@ -14,6 +15,7 @@ __all__ = [
     "BySession",
     "ByTime",
     "ByUser",
+    "ColdStart",
     "LeaveLast",
     "Parts",
     "Published",

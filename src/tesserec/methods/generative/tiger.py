@@ -12,7 +12,7 @@ from tesserec.core import Answering, Catalog, Dataset, Run
 from tesserec.parts.batches import Prefixes
 from tesserec.parts.generation import CodeReader, Decoder, Encoder, Generator
 from tesserec.parts.semantic_ids import Quantizer, named
-from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
+from tesserec.parts.semantic_ids.rqvae import RQVAE
 from tesserec.recommenders import BeamRecommender
 from tesserec.training import AdamW, Cosine, Learner, Schedule
 
@@ -38,7 +38,7 @@ class TIGER(Learner):
     }
     needs: ClassVar = frozenset({"order", "vectors"})
 
-    ids: Quantizer = RQKMeans()
+    ids: Quantizer = RQVAE()  # 3 levels of 256 codes of 32 dimensions, and one more level
     dim: Count = 128
     layers: Count = 4  # of the encoder, and as many of the decoder
     heads: Count = 6

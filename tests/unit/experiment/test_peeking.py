@@ -1,0 +1,47 @@
+"""Codebooks must not be learned from what is to be new."""
+
+import pytest
+
+import tesserec as tr
+from tesserec.core import Method, Spec
+from tesserec.core.errors import BadSpec
+from tesserec.data import toys
+from tesserec.experiment.peeking import refuse_peeking
+from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
+
+
+class Inside(Spec):
+    """A part that holds several parts."""
+
+    quantizers: tuple[RQKMeans, ...] = ()
+
+
+class Coded(Method):
+    """A method with a quantizer somewhere inside."""
+
+    inside: Inside = Inside()
+
+    def fit(self, data, run):
+        raise NotImplementedError
+
+    def network(self, data):
+        raise NotImplementedError
+
+    def answer(self, network, catalog):
+        raise NotImplementedError
+
+
+def coded(warm: bool) -> Coded:
+    return Coded(inside=Inside(quantizers=(RQKMeans(), RQKMeans(warm=warm))))
+
+
+def test_a_codebook_of_new_items_is_refused_before_anything_is_fitted():
+    split = tr.ColdStart(published=True).split(toys.newcomers())
+    refuse_peeking(coded(warm=True), split)
+    refuse_peeking(tr.ItemKNN(), split)
+    with pytest.raises(BadSpec, match="RQKMeans from items that are to be new"):
+        refuse_peeking(coded(warm=False), split)
+
+
+def test_where_nothing_is_said_to_be_new_all_items_may_be_learned_from():
+    refuse_peeking(coded(warm=False), tr.Published().split(toys.newcomers()))
