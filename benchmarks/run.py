@@ -28,6 +28,9 @@ LONG = (  # only when named
     "contents",
     "encoding",
     "neighbours",
+    "decoding",
+    "generation_step",
+    "quantizing",
 )
 
 

@@ -5,26 +5,26 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from tesserec.core import Batch, Dataset, Run
+from torch import nn
+
+from tesserec.core import Batch, Dataset, Epochs, Run
+from tesserec.training import Schedule
 from tesserec.training.devices import Trainer
 from tesserec.training.learner import Learner
 
 
-class Steps:
-    """A learner about to be trained: network, batches and optimiser."""
+class Loop:
+    """A network about to be trained: batches and optimiser."""
 
-    def __init__(self, method: Learner, data: Dataset, run: Run) -> None:
-        self.method, self.data = method, method.prepare(data, run)
-        with run.seeded("network"):
-            self.network = method.network(self.data)
-        batches, self.schedule = method.recipe()
-        self.epochs = batches(self.data)
+    def __init__(self, network: nn.Module, epochs: Epochs, schedule: Schedule, run: Run) -> None:
+        self.network, self.epochs, self.schedule = network, epochs, schedule
         self.generator = run.generator("batches")
-        self.trainer = Trainer(self.network, run)
-        self.optimizer = self.schedule.optimizer.over(self.network.parameters(), self.schedule.rate)
+        self.trainer = Trainer(network, run)
+        self.optimizer = schedule.optimizer.over(network.parameters(), schedule.rate)
         self.network.train()
         self.left: Iterator[Batch] = iter(())
         self.last: Any = None
+        self.count = 0
 
     def step(self) -> float:
         """One step; returns its seconds, the draw of the batch included."""
@@ -51,3 +51,18 @@ class Steps:
         if not math.isfinite(self.trainer.mean(loss)):
             raise RuntimeError("the loss is not finite")
         self.trainer.step(self.optimizer, loss, self.schedule.clip)
+        stepped = getattr(self.network, "stepped", None)
+        if stepped is not None:
+            stepped(self.optimizer, self.count)
+        self.count += 1
+
+
+class Steps(Loop):
+    """A learner about to be trained."""
+
+    def __init__(self, method: Learner, data: Dataset, run: Run) -> None:
+        self.method, self.data = method, method.prepare(data, run)
+        with run.seeded("network"):
+            network = method.network(self.data)
+        batches, schedule = method.recipe()
+        super().__init__(network, batches(self.data), schedule, run)

@@ -15,7 +15,7 @@ import torch
 from benchmarks.counting import lightgcn_step, ranking
 from benchmarks.data import made_up
 from benchmarks.machine import measure
-from benchmarks.sides import content, sentences, sequences
+from benchmarks.sides import content, generation, quantizing, sentences, sequences
 from benchmarks.sides.wire import serve, timed
 from benchmarks.steps import Steps
 from tesserec.core import Run
@@ -178,6 +178,8 @@ if __name__ == "__main__":
         recommend=recommend,
         ease=ease,
         **content.OPERATIONS,
+        **generation.OPERATIONS,
+        **quantizing.OPERATIONS,
         **sentences.OPERATIONS,
         **sequences.OPERATIONS,
     )

@@ -12,6 +12,7 @@ PAGES = [
     ROOT / "docs" / "tutorials" / "own-data.md",
     ROOT / "docs" / "tutorials" / "pictures.md",
     ROOT / "docs" / "how-to" / "use-content.md",
+    ROOT / "docs" / "how-to" / "make-semantic-ids.md",
     ROOT / "docs" / "how-to" / "run-a-study.md",
     ROOT / "docs" / "how-to" / "split-and-ask.md",
     ROOT / "docs" / "how-to" / "measure-cold-start.md",

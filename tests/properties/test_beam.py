@@ -106,3 +106,20 @@ def test_nobody_is_answered_by_popularity() -> None:
     found = model.recommend(nobody, 3)
     assert found.items.tolist() == [[29, 27, 26]]
     torch.testing.assert_close(model.score(nobody, found.items), found.scores)
+
+
+def test_what_is_written_freely_may_be_no_item_and_is_left_out() -> None:
+    model, asked = recommender(1, False, 4 * 5 * 24), requests(1, exclude=4)
+    free = replace(model, legal=False)
+    # Nothing is lost where all tuples are kept: the answers are the legal ones.
+    wide = free.recommend(asked, ITEMS)
+    found = replace(model, beam=ITEMS).recommend(asked, ITEMS)
+    assert torch.equal(wide.items, found.items)
+    torch.testing.assert_close(wide.scores, found.scores)
+    # With as many beams as answers, tuples that are none or excluded take the place of some.
+    narrow = replace(free, beam=5).recommend(asked, 5)
+    for row, (items, scores) in enumerate(zip(narrow.items, narrow.scores, strict=True)):
+        there = items >= 0
+        assert not set(items[there].tolist()) & set(asked.exclude.row(row).tolist())
+        torch.testing.assert_close(scores[there], every_score(model, asked)[row, items[there]])
+    assert (narrow.items < 0).any()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, encode, fit, look, study
+from tesserec.cli import ask, data, demo, encode, fit, look, study, tokenize
 
 app = typer.Typer(
     name="tesserec",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 for command in (
     encode.encode,
+    tokenize.tokenize,
     fit.fit,
     fit.evaluate,
     fit.compare,

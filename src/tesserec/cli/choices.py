@@ -1,6 +1,6 @@
 """Words of the command line as the specs they stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tesserec.content.encoder import Encoder, Modality
@@ -20,6 +20,7 @@ from tesserec.data.splits import (
     Splitter,
 )
 from tesserec.experiment.study import overrides
+from tesserec.parts.semantic_ids import Quantizer
 
 SPLITS: dict[str, type[Splitter]] = {
     "time": ByTime,
@@ -93,6 +94,16 @@ def encoder_of(
     if kind.modality != modality:
         raise BadSpec(f"{kind.__name__} reads {kind.modality}, no {modality}.", f"{fitting} do.")
     chosen: Encoder = kind.from_dict(changes)
+    return chosen
+
+
+def quantizer_of(
+    name: str | None, fields: Mapping[str, object], settings: Sequence[str] | None
+) -> Quantizer:
+    """A quantizer by name, in any case, with the fields that were given and `--set` applied."""
+    kind = find(name or "RQKMeans", Quantizer)
+    given = {field: value for field, value in fields.items() if value is not None}
+    chosen: Quantizer = kind.from_dict({**given, **overrides(settings or [])})
     return chosen
 
 

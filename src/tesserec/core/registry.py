@@ -141,5 +141,7 @@ def _scan(package: str) -> Iterator[Entry]:
 def _classes(path: Path, module: str) -> Iterator[Entry]:
     """The classes with bases in one file."""
     for name, bases in _HEADER.findall(path.read_text(encoding="utf-8")):
-        names = tuple(base.strip().split("[")[0].split(".")[-1] for base in bases.split(","))
+        written = (base.strip().split("[")[0] for base in bases.split(","))
+        # nn.Linear is no Spec that happens to be called Linear.
+        names = tuple(one.split(".")[-1] for one in written if not one.startswith("nn."))
         yield Entry(name, module.removesuffix(".__init__"), names)

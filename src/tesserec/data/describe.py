@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Description:
     cold: Mapping[str, float]  # shares of users and items without events, or unseen in train
     missing: Mapping[str, float]  # per column of items and users, per vector table, per media
     vectors: Mapping[str, int]  # name -> width
+    codes: Mapping[str, Mapping[str, Any]]  # name -> tokens of each level, share of collisions
     relations: Mapping[str, int]  # name -> links
     warnings: tuple[str, ...]
 
@@ -68,9 +70,11 @@ class Description:
             some = {name: share for name, share in values.items() if share > 0}
             if some:
                 found.append(f"{title}: {_listed(some)}")
-        for title, counts in (("vectors", self.vectors), ("relations", self.relations)):
-            if counts:
-                found.append(f"{title}: {_listed(counts, '{:,}')}")
+        if self.vectors:
+            found.append(f"vectors: {_listed(self.vectors, '{:,}')}")
+        found += [f"semantic ids: {name} {_told(one)}" for name, one in self.codes.items()]
+        if self.relations:
+            found.append(f"relations: {_listed(self.relations, '{:,}')}")
         return [*found, *(f"warning: {one}" for one in self.warnings)]
 
 
@@ -107,6 +111,10 @@ def describe(data: Dataset, now: int | None = None) -> Description:
             **_missing_media(data.folder, catalog.items),
         },
         vectors={name: int(table.shape[1]) for name, table in catalog.items.vectors.items()},
+        codes={
+            name: {"sizes": list(one.sizes), "collisions": 1 - one.distinct / max(1, len(one))}
+            for name, one in catalog.items.codes.items()
+        },
         relations={name: one.frame.height for name, one in catalog.relations.items()},
         warnings=tuple(doubts(data, int(time.time()) if now is None else now)),
     )
@@ -206,6 +214,15 @@ def _missing_media(folder: Path | None, items: Entities) -> dict[str, float]:
         elif path.is_dir():
             counts[path.name] = owned_files(path, items)["item"].drop_nulls().n_unique()
     return {f"items.{name} media": 1 - count / max(1, len(items)) for name, count in counts.items()}
+
+
+def _told(codes: Mapping[str, Any]) -> str:
+    """`(3 x 256, 1 x 64 tokens, all different)`"""
+    runs = [(size, len(list(run))) for size, run in groupby(codes["sizes"])]
+    levels = ", ".join(f"{count} x {size}" for size, count in runs)
+    if codes["collisions"] <= 0:
+        return f"({levels} tokens, all different)"
+    return f"({levels} tokens, {_percent(codes['collisions'])} collide)"
 
 
 def _mean(truths: pl.Series) -> float:

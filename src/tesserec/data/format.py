@@ -7,6 +7,8 @@
     vectors/items.NAME.npy  one row per item; beside it, where that was noted:
       items.NAME.mask.npy     which items have such content at all
       items.NAME.json         how the vectors were made
+    semantic_ids.parquet    item, then lists of tokens, a column for each named set; beside it:
+      semantic_ids.NAME.json  how they were made, and .safetensors with the codebook
     relations/NAME.parquet  head, tail [, kind, weight]
     others/NAME.parquet     id, then features
     media/NAME.parquet      item, bytes: pictures, sounds (never read into a Dataset)
@@ -30,6 +32,7 @@ from tesserec.core import Catalog, Dataset, Entities, Interactions, Relation
 from tesserec.core.errors import BadData, DamagedFile
 from tesserec.core.files import read_json, replacing_folder, write_json
 from tesserec.data.build import linked, numbered
+from tesserec.data.intake.codes import CODES, codebook_files, read_codes, write_codes
 
 VERSION = 1
 
@@ -58,6 +61,9 @@ def write(
         for name, relation in catalog.relations.items():
             frame = _named(relation.frame, catalog, {"head": relation.head, "tail": relation.tail})
             frame.write_parquet(_below(aside / "relations", f"{name}.parquet"))
+        if catalog.items.codes:
+            made_by = _codebooks(data)
+            write_codes(aside / CODES, catalog.items.ids, catalog.items.codes, made_by)
         if len(data.interactions):
             frame = _named(data.interactions.frame, catalog, {"user": "users", "item": "items"})
             frame.write_parquet(aside / "interactions.parquet")
@@ -79,10 +85,29 @@ def _carry(data: Dataset, old: Path, new: Path) -> None:
         notes = old / "vectors" / f"items.{name}.json"
         if notes.is_file() and read_json(notes).get("ids") == ids:
             shutil.copy(notes, new / "vectors")
+    for name in _codebooks(data):
+        for path in codebook_files(old / CODES, name):
+            if path.is_file():
+                shutil.copy(path, new)
 
 
-def read(folder: Path, vectors: bool = True) -> Dataset:
-    """Read a dataset folder, with or without its vectors.
+def _codebooks(data: Dataset) -> dict[str, str]:
+    """The keys of codebooks in a dataset's folder that made codes of its items."""
+    if data.folder is None or not (data.folder / CODES).is_file():
+        return {}
+    there, items = read_codes(data.folder / CODES), data.catalog.items
+    rows = items.rows(there.ids)
+    made = {}
+    for name, key in there.codebooks.items():
+        if name in items.codes and there.sets[name].levels == items.codes[name].levels:
+            both = there.sets[name].table[rows >= 0], items.codes[name].table[rows[rows >= 0]]
+            if torch.equal(*both):
+                made[name] = key
+    return made
+
+
+def read(folder: Path, vectors: bool = True, codes: bool = True) -> Dataset:
+    """Read a dataset folder, with or without its vectors and semantic ids.
 
     Raises `BadData` or `DamagedFile` naming the file that is wrong.
     """
@@ -91,6 +116,8 @@ def read(folder: Path, vectors: bool = True) -> Dataset:
     if vectors:
         tables, masks = _read_vectors(folder, facts, items)
         items = replace(items, vectors=tables, masks=masks)
+    if codes and (folder / CODES).is_file():
+        items = replace(items, codes=read_codes(folder / CODES).of(items))
     events = _read_events(folder / "interactions.parquet", facts)
     if (folder / "users.parquet").is_file() or facts["users"]:
         users = _read_entities(folder / "users.parquet")
@@ -114,7 +141,18 @@ def add_vectors(folder: Path, name: str) -> None:
     shape = list(_mapped(folder / "vectors" / f"items.{name}.npy").shape)
     facts["vectors"][name] = {"shape": shape, "ids": ids_digest(items.ids), "mask": True}
     write_json(folder / "dataset.json", facts)
-    write_json(folder / "dataset.json", {**facts, "fingerprint": read(folder).fingerprint})
+    note_fingerprint(folder)
+
+
+def note_fingerprint(folder: Path) -> None:
+    """Write down what the data are now, after vectors or semantic ids came to them."""
+    facts = _read_facts(folder / "dataset.json")
+    items = _read_entities(folder / "items.parquet")
+    path = folder / CODES
+    # Ids that are older than some items wait for `tokenize --add`, which calls this again.
+    fit = path.is_file() and read_codes(path).is_about(items)
+    found = read(folder, codes=fit).fingerprint
+    write_json(folder / "dataset.json", {**facts, "fingerprint": found})
 
 
 def ids_digest(ids: pl.Series) -> str:

@@ -89,8 +89,9 @@ def sessions(data: Dataset, gap_seconds: int = 1800) -> Dataset:
     links = {
         name: one for name, one in catalog.relations.items() if "users" not in (one.head, one.tail)
     }
-    masked = replace(made.catalog.items, masks=catalog.items.masks)
-    whole = Catalog(masked, made.catalog.users, catalog.others, links)
+    masks, codes = catalog.items.masks, catalog.items.codes
+    items_again = replace(made.catalog.items, masks=masks, codes=codes)
+    whole = Catalog(items_again, made.catalog.users, catalog.others, links)
     return replace(made, catalog=whole, folder=data.folder)
 
 
@@ -138,4 +139,5 @@ def _chosen(entities: Entities, which: NDArray[np.bool_]) -> Entities:
     features = entities.features.filter(mask) if entities.features.width else entities.features
     vectors = {name: table[rows] for name, table in entities.vectors.items()}
     masks = {name: table[rows] for name, table in entities.masks.items()}
-    return Entities(entities.ids.filter(mask), features, vectors, masks)
+    codes = {name: replace(one, table=one.table[rows]) for name, one in entities.codes.items()}
+    return Entities(entities.ids.filter(mask), features, vectors, masks, codes)

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,7 +13,7 @@ from tesserec.content import Undecodable, text_columns
 from tesserec.content.encoder import Piece
 from tesserec.content.folder import facts_of
 from tesserec.content.pictures import thumbnail
-from tesserec.content.pieces import pieces
+from tesserec.content.pieces import pieces, texts
 from tesserec.core import Dataset
 from tesserec.core.data import BLOCK
 from tesserec.core.errors import MissingExtra, NoContent
@@ -35,11 +36,11 @@ def _of_table(data: Dataset, name: str) -> dict[str, Any] | None:
     asked = _asked(present, data.popularity)
     near, likeness = _nearest(items.vectors[name], present, asked)
     shown = torch.unique(torch.cat([asked, near.flatten()]))
-    faces = dict(zip(shown.tolist(), _faces(data, shown, name), strict=True))
+    known = dict(zip(shown.tolist(), faces(data, shown, name), strict=True))
     rows = [
         [
-            {**faces[first], "likeness": None},
-            *({**faces[row], "likeness": value} for row, value in zip(rest, values, strict=True)),
+            {**known[first], "likeness": None},
+            *({**known[row], "likeness": value} for row, value in zip(rest, values, strict=True)),
         ]
         for first, rest, values in zip(
             asked.tolist(), near.tolist(), likeness.tolist(), strict=True
@@ -72,19 +73,23 @@ def _nearest(table: Tensor, present: Tensor, asked: Tensor) -> tuple[Tensor, Ten
     return near, values
 
 
-def _faces(data: Dataset, rows: Tensor, name: str) -> list[dict[str, str]]:
-    """Title and picture of items."""
+def faces(data: Dataset, rows: Tensor, name: str) -> list[dict[str, str]]:
+    """Title and picture of items; pictures are those that vectors of this name were made of."""
     items = data.catalog.items
     titles = [str(one) for one in items.names(rows)]
-    columns = text_columns(items.features)
+    columns = text_columns(items.features) or _lists_of_words(items.features)
     if columns:
-        given = items.features[columns[0]].gather(rows.numpy()).to_list()
+        given = texts(items.features[rows.tolist()], (columns[0],))
         titles = [_short(one or own) for one, own in zip(given, titles, strict=True)]
     pictures = _pictures(data, rows.tolist(), name)
     return [
         {"title": title, "picture": pictures.get(row, "")}
         for title, row in zip(titles, rows.tolist(), strict=True)
     ]
+
+
+def _lists_of_words(features: pl.DataFrame) -> list[str]:
+    return [name for name, dtype in features.schema.items() if dtype == pl.List(pl.String)]
 
 
 def _short(text: str) -> str:

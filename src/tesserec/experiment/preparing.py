@@ -25,7 +25,7 @@ def prepare(study: Study, progress: Progress | None = None, content: bool = True
     Raises `BadData` when the data are not those the study was made with.
     """
     progress = progress or Silent()
-    data = _with_vectors(read(study.data), study.vectors)
+    data = _with_codes(_with_vectors(read(study.data), study.vectors), study.codes)
     if study.fingerprint is not None and study.fingerprint != data.fingerprint:
         raise BadData(
             f"{study.data} has changed since this study: {data.fingerprint} instead of "
@@ -37,9 +37,9 @@ def prepare(study: Study, progress: Progress | None = None, content: bool = True
         splitter = default_split(data)
         progress.say(f"split: {type(splitter).__name__} (chosen from what the data have)")
     split = splitter.split(data)
-    there = tuple(sorted(data.catalog.items.vectors))
-    decided = {"split": splitter, "fingerprint": data.fingerprint, "vectors": there}
-    study = study.changed(decided)
+    items = data.catalog.items
+    there = {"vectors": tuple(sorted(items.vectors)), "codes": tuple(sorted(items.codes))}
+    study = study.changed({"split": splitter, "fingerprint": data.fingerprint, **there})
     if content:
         study, split = _with_content(study, data, split, progress)
     return Prepared(study, data, split)
@@ -57,6 +57,19 @@ def _with_vectors(data: Dataset, names: tuple[str, ...] | None) -> Dataset:
     vectors = {name: items.vectors[name] for name in names}
     masks = {name: mask for name, mask in items.masks.items() if name in names}
     items = replace(items, vectors=vectors, masks=masks)
+    return replace(data, catalog=replace(data.catalog, items=items))
+
+
+def _with_codes(data: Dataset, names: tuple[str, ...] | None) -> Dataset:
+    """The data with these semantic ids alone."""
+    if names is None:
+        return data
+    items = data.catalog.items
+    missing = [name for name in names if name not in items.codes]
+    if missing:
+        there = ", ".join(items.codes) or "none"
+        raise BadData(f"{data.name} has no semantic ids {missing[0]!r}; there are: {there}.")
+    items = replace(items, codes={name: items.codes[name] for name in names})
     return replace(data, catalog=replace(data.catalog, items=items))
 
 

@@ -22,6 +22,7 @@ class Study(Spec):
     data: str  # a folder or file that `data import` reads, or "sample"
     split: Splitter | None = None  # None: published, else by time, by order, by ratio
     vectors: tuple[str, ...] | None = None  # of the data's item vectors, which; None: all there are
+    codes: tuple[str, ...] | None = None  # of the data's semantic ids, likewise
     content: tuple[Encoder, ...] | None = None  # None: texts, for methods that need vectors
     method: Method | None = None
     methods: tuple[Method, ...] = ()  # several, side by side

@@ -117,6 +117,33 @@ def bars(rows: Sequence[tuple[str, float]], title: str, colours: Mapping[str, in
     return _svg(height, parts, title)
 
 
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a row, between 0 and 1, and what it says when pointed at."""
+
+    start: float
+    width: float
+    colour: int | None  # None: the colour of rules
+    title: str
+
+
+def icicle(rows: Sequence[Sequence[Part]], title: str) -> str:
+    """Rows below one another; a part lies below that which it belongs to."""
+    tall, gap = 46, 2
+    parts = []
+    for level, row in enumerate(rows):
+        y = level * (tall + gap)
+        for one in row:
+            # The gap between neighbours shrinks with them, so that narrow ones stay to be seen.
+            width = one.width * WIDTH - min(0.7, one.width * WIDTH / 8)
+            size = f'x="{one.start * WIDTH:.2f}" y="{y}" width="{width:.2f}" height="{tall}"'
+            fade = f'opacity="{1 - 0.22 * level:.2f}"'
+            shown = f"<title>{escape(one.title)}</title>"
+            kind = "rest" if one.colour is None else f"bar s{one.colour % COLOURS}"
+            parts.append(f'<rect class="{kind}" {size} {fade}>{shown}</rect>')
+    return _svg(len(rows) * (tall + gap), parts, title)
+
+
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers that cover a range."""
     if not high > low:

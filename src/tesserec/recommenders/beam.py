@@ -38,9 +38,13 @@ class BeamRecommender(Answerer):
     many as there are items nothing is lost: the answers are those of scoring every item. What a
     request excludes is left out while searching, and so is a prefix below which all is excluded,
     so that no beam is lost to it. Somebody without a history is answered by popularity.
+
+    Without `legal`, as in TIGER's paper, any token may follow any other, and what comes out as the
+    id of no item, or of one that is excluded, is left out: then there may be fewer than k answers.
     """
 
     beam: int = 20
+    legal: bool = True
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:
         with torch.inference_mode():
@@ -50,7 +54,9 @@ class BeamRecommender(Answerer):
             lengths = requests.history.items.lengths
             order = lengths.argsort(descending=True, stable=True)
             some = order[: int((lengths > 0).sum())]
-            width = min(max(self.beam, k), len(self.catalog.items))
+            width = max(self.beam, k)
+            if self.legal:
+                width = min(width, len(self.catalog.items))
             for rows in _blocks(some, width):
                 place, part = self._searched(requests[rows], width, k)
                 found.items[rows[place]], found.scores[rows[place]] = part.items, part.scores
@@ -103,19 +109,23 @@ class BeamRecommender(Answerer):
         trie = cast(Trie, network.trie)
         return state, order, trie.to(cast(Tensor, network.popularity).device)
 
-    def _next(self, state: State, trie: Trie, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The children of some nodes [S, W], which are there, and their scores: 3 x [S, W, C]"""
+    def _next(self, state: State, trie: Trie, nodes: Tensor) -> "Steps":
+        """Where the beams at some nodes [S, W] may go, and what that costs."""
         level = state.level
         network = cast(Any, self.network)
         logits = network.advance(state).float()
         children, there = trie.below(nodes, level)
-        found = logits.gather(2, trie.tokens[level][children])
-        if network.children_alone:
-            found = found.masked_fill(~there, -torch.inf)
-            whole = found.logsumexp(2, keepdim=True)
-        else:
-            whole = logits.logsumexp(2, keepdim=True)
-        return children, there, found - whole
+        tokens = trie.tokens[level][children]
+        found = logits.gather(2, tokens).masked_fill(~there, -torch.inf)
+        whole = found if network.children_alone else logits
+        whole = whole.logsumexp(2, keepdim=True)
+        if self.legal:
+            return Steps(children, tokens, (found - whole).masked_fill(~there, -torch.inf))
+        size = trie.sizes[level]
+        where = torch.full((*nodes.shape, size + 1), -1, device=nodes.device)
+        where.scatter_(2, torch.where(there, tokens, size), children)
+        tokens = torch.arange(size, device=nodes.device).expand(*nodes.shape, size)
+        return Steps(where[..., :-1], tokens, logits - whole)
 
     def _searched(self, requests: Requests, width: int, k: int) -> tuple[Tensor, Recommendations]:
         """Which request each row answers, and the answers."""
@@ -125,17 +135,19 @@ class BeamRecommender(Answerer):
         nodes = torch.zeros(len(requests), 1, dtype=torch.int64, device=device)
         scores = torch.zeros(len(requests), 1, device=device)
         for level in range(trie.levels):
-            children, there, found = self._next(state, trie, nodes)
-            found = found + scores[..., None]
-            gone = ~there | dead(children, level + 1)
-            found = found.masked_fill(gone, -torch.inf).flatten(1)
-            count = children.shape[2]
-            scores, place = largest(found, min(width, found.shape[1]))
+            steps = self._next(state, trie, nodes)
+            found = steps.scores + scores[..., None]
+            if self.legal:
+                found = found.masked_fill(dead(steps.nodes, level + 1), -torch.inf)
+            count = found.shape[2]
+            scores, place = largest(found.flatten(1), min(width, found.shape[1] * count))
             place = place.clamp(min=0)  # beams that are none go on as the first, scoring -inf
-            nodes = children.flatten(1).gather(1, place)
+            nodes = steps.nodes.flatten(1).gather(1, place)
             if level + 1 < trie.levels:
-                state.follow(place // max(count, 1), trie.tokens[level][nodes])
-        return order, _ordered(trie.item_of_leaf[nodes], scores, k)
+                state.follow(place // count, steps.tokens.flatten(1).gather(1, place))
+        gone = (nodes < 0) | dead(nodes[..., None], trie.levels)[..., 0]
+        items = trie.item_of_leaf[nodes.clamp(min=0)]
+        return order, _ordered(items, scores.masked_fill(gone, -torch.inf), k)
 
     def _teacher_forced(self, requests: Requests, items: Tensor) -> Tensor:
         """What the ids of given items cost: [S, C] -> [S, C]"""
@@ -145,21 +157,26 @@ class BeamRecommender(Answerer):
         total = torch.zeros(items.shape, device=items.device)
         nodes = torch.zeros(len(items), 1, dtype=torch.int64, device=items.device)
         for level in range(trie.levels):
-            found = self._next(state, trie, nodes)[2]
+            costs = replace(self, legal=True)._next(state, trie, nodes).scores
             after = trie.node_of_item[level + 1][items]
             place = after - trie.starts[level][nodes]
-            cost = (
-                found.gather(2, place[..., None])[..., 0] if level else found[:, 0].gather(1, place)
-            )
-            total = total + cost
+            # Before the first token all items are one beam, the root.
+            total = total + costs.expand(*items.shape, -1).gather(2, place[..., None])[..., 0]
             nodes = after
             if level + 1 < trie.levels:
-                state.follow(
-                    itself if level else torch.zeros_like(itself), trie.tokens[level][nodes]
-                )
+                state.follow(itself if level else itself * 0, trie.tokens[level][nodes])
         scores = torch.empty_like(total)
         scores[order] = total
         return scores.cpu()
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Where each of S x W beams may go."""
+
+    nodes: Tensor  # [S, W, C] of the next level, -1 where no item lies below
+    tokens: Tensor  # [S, W, C]
+    scores: Tensor  # [S, W, C] logarithms of probabilities, -inf where there is no such step
 
 
 class Dead:
@@ -181,6 +198,7 @@ class Dead:
     def __call__(self, nodes: Tensor, level: int) -> Tensor:
         """Which nodes of a level are dead for the request of their row: [S, W, C] -> [S, W, C]"""
         free, keys = self.free[level], self.keys[level]
+        nodes = nodes.clamp(min=0)
         gone = free[nodes] == 0
         if len(keys):
             rows = torch.arange(len(nodes), device=nodes.device)[:, None, None]

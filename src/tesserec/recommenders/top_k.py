@@ -12,6 +12,7 @@ from torch import Tensor
 from tesserec.core import Ragged, Recommendations, Requests
 from tesserec.core.errors import BadRequest
 from tesserec.core.parallel import even, in_parallel
+from tesserec.parts.linear import product
 
 TILE = 1024  # items whose scores are held at once, where there are many requests
 BLOCK = 1024  # requests ranked at once
@@ -31,12 +32,8 @@ def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) ->
         # As many scores for few requests: a tile has a cost of its own, which one request would
         # pay a hundred times over.
         width = TILE * BLOCK // len(queries[block])
-        room = queries.new_empty(len(queries[block]) * min(width, len(items)))
         for first in range(0, len(items), width):
-            tile = items[first : first + width]
-            # The same memory each time: fresh memory costs as much as the product.
-            scores = room[: len(queries[block]) * len(tile)].view(-1, len(tile))
-            best.offer(torch.mm(queries[block], tile.T, out=scores), first)
+            best.offer(product(queries[block], items[first : first + width]), first)
         parts.append(best.answers())
     return Recommendations.joined(parts) if parts else nothing(0, k)
 

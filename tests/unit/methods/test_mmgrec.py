@@ -80,8 +80,8 @@ def test_it_learns_twenty_people_by_heart() -> None:
     torch.manual_seed(0)
     network = TINY.changed({"children": False, "inner": 64, "width": 16}).network(data).train()
     (batch,) = batches(data)(torch.Generator().manual_seed(0))
-    optimizer = torch.optim.Adam(network.parameters(), 0.02)
-    for _ in range(50):
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(200):
         loss = network.loss(batch).each.mean()
         optimizer.zero_grad()
         loss.backward()

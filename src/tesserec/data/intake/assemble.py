@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 
 from tesserec.core import Dataset
+from tesserec.core.errors import BadData
 from tesserec.data.build import from_tables
+from tesserec.data.intake.codes import read_codes
 from tesserec.data.intake.gather import ITEMS, USERS, Gathered, gathered
 from tesserec.data.intake.links import Pairs
 from tesserec.data.intake.options import Columns, OnError
@@ -46,9 +49,25 @@ def assembled(raw: Raw, name: str, on_error: OnError, chosen: Columns) -> Assemb
         others=dict(sorted(frames.items())),
         name=name,
     )
+    if raw.codes is not None:
+        data = _with_codes(data, raw.codes, found)
     for note in raw.notes:
         found.note(note)
     return Assembled(data, tables.events.columns if tables.events else {}, found)
+
+
+def _with_codes(data: Dataset, path: Path, found: Findings) -> Dataset:
+    """The data with the semantic ids in a file, all of them or none."""
+    try:
+        sets = read_codes(path).of(data.catalog.items)
+    except BadData as error:
+        if found.on_error == "fail":
+            raise
+        found.note(f"Semantic ids are left out: {error.cause}")
+        return data
+    for name, codes in sets.items():
+        data = data.with_codes(name, codes)
+    return data
 
 
 def _events(tables: Gathered) -> pl.DataFrame:

@@ -76,4 +76,5 @@ class Raw:
     links: tuple[Links, ...] = ()
     knowledge: Knowledge | None = None
     media: tuple[Media | MediaFolder, ...] = ()
+    codes: Path | None = None  # a file of semantic ids
     notes: tuple[str, ...] = ()

@@ -4,6 +4,7 @@
     items.*  users.*          features, one row each
     features/NAME.npy         vectors, in the order of items.*
     features/NAME.parquet     vectors, by item id
+    semantic_ids.parquet      lists of tokens by item id, a column for each named set
     graphs/NAME.*             pairs: src and dst, or two columns named after what they link
     relations.*               triples: head, relation, tail
     entities.*                what the triples speak of, where that is not items
@@ -30,6 +31,7 @@ from tesserec.data.intake import (
     is_named,
     plain,
 )
+from tesserec.data.intake.codes import CODES
 from tesserec.data.sources.graphs import graph
 from tesserec.data.sources.source import Source
 from tesserec.data.tables import SUFFIXES, Table, is_table, kind_of, open_table
@@ -60,6 +62,7 @@ class TableFolder(Source):
             links=links,
             knowledge=_knowledge(opened),
             media=tuple(_media(path, files)),
+            codes=path / CODES if (path / CODES).is_file() else None,
             notes=_left_alone(path, strange),
         )
 
@@ -164,6 +167,6 @@ def _left_alone(path: Path, strange: list[str]) -> tuple[str, ...]:
         known = (*_TABLES, *_MEDIA) if is_table(one) else (*_FOLDERS, *_MEDIA)
         name = stem(one) if is_table(one) else one.name
         is_paper = one.is_file() and one.suffix.lower() in _PAPERS
-        if name not in known and not is_paper and not one.name.startswith("."):
+        if name not in known and not is_paper and not one.name.startswith((".", CODES)):
             left.append(one.name)
     return (f"Left alone: {', '.join(left)}.",) if left else ()

@@ -63,7 +63,7 @@ class MMGRec(Learner):
     def prepare(self, data: Dataset, run: Run) -> Dataset:
         placed = self.ids.placed(data, run.stage(GRAPH))
         found = self.ids.quantised(placed, run.stage(IDS))
-        return placed.data.with_codes(IDS, self.ids.settled(found, placed.data))
+        return placed.data.with_codes(IDS, self.ids.unique(found, data.popularity))
 
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset, Losses, Requests
 from tesserec.parts.batches import Cloze, Packed, SequenceBatch
+from tesserec.parts.linear import Layer
 from tesserec.parts.objectives import (
     Objective,
     PairScores,
@@ -100,7 +101,7 @@ class Network(nn.Module):
             epsilon=EPSILON,
             inside=False,
         )
-        self.head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim, EPSILON))
+        self.head = nn.Sequential(Layer(dim, dim), nn.GELU(), nn.LayerNorm(dim, EPSILON))
         self.bias = nn.Parameter(torch.zeros(len(data.catalog.items)))
         for part in (*self.reader.modules(), *self.head):
             if isinstance(part, nn.Linear):

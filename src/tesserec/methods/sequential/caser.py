@@ -16,6 +16,7 @@ from torch.nn import functional
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import Packed, Sequences
+from tesserec.parts.linear import Layer
 from tesserec.parts.negatives import Everything
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import Drop, ItemTable, Learned, NextItem
@@ -94,7 +95,7 @@ class Windows(nn.Module):
             nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
         self.drop = Drop(method.dropout)
         found = len(method.heights) * method.filters + method.vertical * dim
-        self.dense = nn.Linear(found, dim)
+        self.dense = Layer(found, dim)
 
     def forward(
         self, values: Tensor, packed: Packed, memories: list[Tensor] | None = None

@@ -17,6 +17,7 @@ from torch.nn import functional
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import Group, Packed, Sequences
+from tesserec.parts.linear import Layer, linear
 from tesserec.parts.negatives import Shared
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import Drop, ItemTable, Learned, NextItem
@@ -185,7 +186,7 @@ class Unit(nn.Module):
         super().__init__()
         dim, self.heads, self.longest = method.dim, method.heads, longest
         self.into = nn.Parameter(0.02 * torch.randn(4 * dim, dim))  # to U, Q, K, V
-        self.out = nn.Linear(dim, dim)
+        self.out = Layer(dim, dim)
         nn.init.xavier_uniform_(self.out.weight)
         self.places = nn.Parameter(0.02 * torch.randn(longest)) if method.by_place else None
         self.times = nn.Parameter(0.02 * torch.randn(BUCKETS + 1)) if method.by_time else None
@@ -237,7 +238,7 @@ class Unit(nn.Module):
         """The gate U, and queries, keys and values: [n, D] -> [n, D], [n, 3 D]"""
         dim = values.shape[1]
         normal = functional.layer_norm(values, [dim], eps=EPSILON)
-        both = functional.silu(functional.linear(normal, self.into))
+        both = functional.silu(linear(normal, self.into))
         return both[:, :dim], both[:, dim:]
 
     def _by_head(self, table: Tensor) -> tuple[Tensor, ...]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.parts.batches import Packed, Sequences
+from tesserec.parts.linear import Layer
 from tesserec.parts.negatives import Everything
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import ItemTable, Learned, NextItem
@@ -123,7 +124,7 @@ class Convolution(nn.Module):
     def __init__(self, dim: int, kernel: int, dilation: int) -> None:
         super().__init__()
         self.back = [tap * dilation for tap in range(kernel)]
-        self.mix = nn.Linear(kernel * dim, dim)
+        self.mix = Layer(kernel * dim, dim)
         # Sums over new item vectors are about as small as the usual epsilon, which would hide them.
         self.norm = nn.LayerNorm(dim, eps=1e-8)
         nn.init.trunc_normal_(self.mix.weight, std=0.02, a=-0.04, b=0.04)

@@ -12,6 +12,7 @@ from tesserec.parts.batches.sequences import SequenceBatch
 from tesserec.parts.generation.postnorm import PostDecoder
 from tesserec.parts.generation.state import State
 from tesserec.parts.generation.t5 import Decoder
+from tesserec.parts.linear import linear
 from tesserec.parts.pick import pick
 from tesserec.parts.semantic_ids.trie import Trie
 
@@ -104,7 +105,7 @@ class Generator(nn.Module):
         """[..., D] -> [..., K]"""
         tokens = self.tokens if self.told is None else self.told
         table = tokens[self.first[level] : self.first[level] + self.sizes[level]]
-        return functional.linear(states * states.shape[-1] ** -0.5, table)
+        return linear(states * states.shape[-1] ** -0.5, table)
 
     def item_vectors(self) -> Tensor:
         """The sum of each item's tokens, which tells what is alike: [I, D]"""

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.generation.state import Seen, State
+from tesserec.parts.linear import Layer, linear
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
@@ -63,9 +64,9 @@ class Attention(nn.Module):
     def __init__(self, dim: int, heads: int, width: int, dropout: float) -> None:
         super().__init__()
         self.heads, inner = heads, heads * width
-        self.queries = nn.Linear(dim, inner, bias=False)
-        self.keys = nn.Linear(dim, 2 * inner, bias=False)  # keys and values
-        self.out = nn.Linear(inner, dim, bias=False)
+        self.queries = Layer(dim, inner, bias=False)
+        self.keys = Layer(dim, 2 * inner, bias=False)  # keys and values
+        self.out = Layer(inner, dim, bias=False)
         self.drop = Drop(dropout)
         nn.init.normal_(self.queries.weight, std=(dim * width) ** -0.5)
         nn.init.normal_(self.keys.weight, std=dim**-0.5)
@@ -75,9 +76,7 @@ class Attention(nn.Module):
         """All events of a sequence look at each other: [T, D] -> [T, D]"""
         both = torch.cat([self.queries.weight, self.keys.weight])
         tables = []
-        for group, table in zip(
-            packed.groups, packed.padded(functional.linear(values, both)), strict=True
-        ):
+        for group, table in zip(packed.groups, packed.padded(linear(values, both)), strict=True):
             query, key, value = by_head(table, 3, self.heads)
             mask = _mask(group, bias)
             tables.append(attended(query, key, self._dropped(value), mask))
@@ -130,15 +129,15 @@ class Inner(nn.Module):
 
     def __init__(self, dim: int, inner: int, dropout: float) -> None:
         super().__init__()
-        self.wide = nn.Linear(dim, inner, bias=False)
-        self.narrow = nn.Linear(inner, dim, bias=False)
+        self.wide = Layer(dim, inner, bias=False, relu=True)
+        self.narrow = Layer(inner, dim, bias=False)
         self.drop = Drop(dropout)
         nn.init.normal_(self.wide.weight, std=dim**-0.5)
         nn.init.normal_(self.narrow.weight, std=inner**-0.5)
 
     def forward(self, values: Tensor) -> Tensor:
         """[..., D] -> [..., D]"""
-        return self.narrow(self.drop(functional.relu(self.wide(values))))  # type: ignore[no-any-return]
+        return self.narrow(self.drop(self.wide(values)))  # type: ignore[no-any-return]
 
 
 class EncoderLayer(nn.Module):

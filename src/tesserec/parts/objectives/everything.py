@@ -1,8 +1,8 @@
 """The cross-entropy over a whole catalogue, with the scores of a few examples held at a time.
 
-Of all scores [E, I], a block exists at once, in memory that is used again. The gradients are made
-with it: they only have to be scaled where all examples count alike. Where they do not, the scores
-are made a second time, each example's with its own weight.
+Of all scores [E, I], a block exists at once. The gradients are made with it: they only have to be
+scaled where all examples count alike. Where they do not, the scores are made a second time, each
+example's with its own weight.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from tesserec.parts.linear import product
 
 HELD = 2**20  # scores held at once, 4 MB
 SMALL = 60.0  # exp(60) times the largest catalogue, and exp(-60), are far inside of float32
@@ -34,8 +36,8 @@ class _CrossEntropy(torch.autograd.Function):
             largest, total = _exponentials(scores, small)
             losses[rows] = (largest + total.log() - own)[:, 0]
             if learns:
-                torch.mm(scores, items, out=of_queries[rows]).div_(total)
-                of_items.addmm_(scores.T, queries[rows] / total)
+                torch.div(product(scores, items.T), total, out=of_queries[rows])
+                of_items += product((queries[rows] / total).T, scores.T).T
         if learns:
             of_queries -= items[chosen]
             of_items.index_add_(0, chosen, queries, alpha=-1)
@@ -53,18 +55,16 @@ class _CrossEntropy(torch.autograd.Function):
         small = _are_small(queries, items)
         for rows, scores in _blocks(queries, items):
             _, total = _exponentials(scores, small)
-            weighted.addmm_(scores.T, counting[rows] / total)
+            weighted += product((counting[rows] / total).T, scores.T).T
         return of_queries * gradient[:, None], weighted, None
 
 
 def _blocks(queries: Tensor, items: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Scores of some queries at a time, in memory that the next ones use again: [b, I]"""
+    """Scores of some queries at a time, in memory that is soon used again: [b, I]"""
     size = max(FEWEST, HELD // max(len(items), 1))
-    room = queries.new_empty(min(size, len(queries)) * len(items))
     for first in range(0, len(queries), size):
         rows = slice(first, min(first + size, len(queries)))
-        scores = room[: (rows.stop - first) * len(items)].view(-1, len(items))
-        yield rows, torch.mm(queries[rows], items.T, out=scores)
+        yield rows, product(queries[rows], items)
 
 
 def _are_small(queries: Tensor, items: Tensor) -> bool:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from tesserec.parts.linear import Layer
 from tesserec.parts.semantic_ids.quantizer import VectorCodebook
 
 BLOCK = 1 << 14  # items encoded or decoded at once
@@ -67,10 +68,9 @@ class Autoencoder(VectorCodebook):
 
 def _layers(widths: tuple[int, ...]) -> nn.Sequential:
     """Linear layers from width to width, ReLU between them."""
-    layers: list[nn.Module] = []
-    for inner, outer in pairwise(widths):
-        linear = nn.Linear(inner, outer)
-        nn.init.xavier_normal_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    last = len(widths) - 2
+    layers = [Layer(*pair, relu=i < last) for i, pair in enumerate(pairwise(widths))]
+    for layer in layers:
+        nn.init.xavier_normal_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)

@@ -47,6 +47,7 @@ class Quantizer(Spec):
     """A way to turn items into codes. Its fields are its hyper-parameters."""
 
     tiny: ClassVar[dict[str, object]] = {}  # changes that make it small, for contract tests
+    learns: ClassVar[bool] = True  # a codebook; else codes come from elsewhere
 
     levels: Count = 3
     codes: Count = 256  # tokens of each level
@@ -71,14 +72,14 @@ class Quantizer(Spec):
             kept = self._kept(data, run, key)
             if kept is not None:
                 return kept
-        codes = self.settled(self.fit(data, run), data)
+        codes = self.unique(self.fit(data, run), data.popularity)
         if run.folder is not None:
             self._keep(codes, run, key)
         return codes
 
-    def settled(self, found: Quantized, data: Dataset) -> Codes:
-        """The codes of all items, told apart."""
-        codes = self.collisions.apart(found.codes, data.popularity)
+    def unique(self, found: Quantized, popularity: Tensor) -> Codes:
+        """What was found, with collisions resolved; `popularity` [I] counts events."""
+        codes = self.collisions.apart(found.codes, popularity)
         return Codes(codes.table, codes.sizes, found.codebook.eval().requires_grad_(False))
 
     def learned_from(self, data: Dataset) -> Tensor:

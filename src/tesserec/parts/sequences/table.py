@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tesserec.content.reduction import fitted_pca
 from tesserec.core import Dataset, Entities, Spec
 from tesserec.core.errors import NoContent
+from tesserec.parts.linear import Layer
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -90,7 +91,7 @@ class Fed(nn.Module):
         # It stays beside the data: what a model answers from are the vectors made of it.
         self.register_buffer("content", table, persistent=False)
         self.register_buffer("length", _lengths(table), persistent=False)
-        self.project = nn.Linear(table.shape[1], dim, bias=False)
+        self.project = Layer(table.shape[1], dim, bias=False)
         nn.init.normal_(self.project.weight, std=spec.deviation)
         start = spec.deviation * torch.randn(len(items), dim) if spec.learned else None
         self.own = None if start is None else nn.Parameter(start)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches.packed import Group, Packed
+from tesserec.parts.linear import Layer, linear
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
@@ -134,7 +135,7 @@ class Block(nn.Module):
         self.attention = Attention(dim, heads, dropout, causal)
         self.before = nn.LayerNorm(dim, epsilon)
         self.between = nn.LayerNorm(dim, epsilon)
-        self.wide, self.narrow = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.wide, self.narrow = Layer(dim, inner), Layer(inner, dim)
         self.drop = Drop(dropout)
         self.inside = Drop(dropout if inside else 0.0)
 
@@ -200,8 +201,8 @@ class Attention(nn.Module):
                 "Set heads to a divisor of the dimensions.",
             )
         self.heads, self.causal = heads, causal
-        self.into = nn.Linear(dim, 3 * dim)  # queries, keys, values
-        self.out = nn.Linear(dim, dim)
+        self.into = Layer(dim, 3 * dim)  # queries, keys, values
+        self.out = Layer(dim, dim)
         self.drop = Drop(dropout)
 
     def forward(
@@ -227,8 +228,8 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, list[Memory]]:
         """[S, D] looks at all of its sequence [T, D] -> [S, D], and what is needed to read on."""
         dim = queries.shape[1]
-        asked = functional.linear(queries, self.into.weight[:dim], self.into.bias[:dim])
-        both = functional.linear(keys, self.into.weight[dim:], self.into.bias[dim:])
+        asked = linear(queries, self.into.weight[:dim], self.into.bias[:dim])
+        both = linear(keys, self.into.weight[dim:], self.into.bias[dim:])
         seen, memory, first = [], [], 0
         for group in packed.groups:
             rows = slice(first, first + len(group.lengths))
@@ -260,8 +261,8 @@ class Attention(nn.Module):
             both: Tensor = self.into(keys)
             return both
         weight, bias = self.into.weight, self.into.bias
-        asked = functional.linear(queries, weight[:dim], bias[:dim])
-        return torch.cat([asked, functional.linear(keys, weight[dim:], bias[dim:])], 1)
+        asked = linear(queries, weight[:dim], bias[:dim])
+        return torch.cat([asked, linear(keys, weight[dim:], bias[dim:])], 1)
 
     def _dropped(self, value: Tensor) -> Tensor:
         """Some events' values are 0, for all that look at them: [S, H, W, Dh]"""

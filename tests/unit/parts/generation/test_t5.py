@@ -8,6 +8,7 @@ from tesserec.core import Codes
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.generation import CodeReader, Decoder, Encoder
 from tesserec.parts.generation.generator import Generator
+from toys.t5 import t5
 
 DIM, LAYERS, HEADS, WIDTH, INNER = 12, 2, 3, 8, 20
 SIZES = (5, 5, 4)
@@ -30,42 +31,6 @@ def some_items() -> Packed:
     return Packed(drawn, LENGTHS)
 
 
-@torch.no_grad()
-def as_transformers(ours: Generator):  # type: ignore[no-untyped-def]
-    """A T5 with the same weights; token 0 begins, the others follow in their order."""
-    transformers = pytest.importorskip("transformers")
-    config = transformers.T5Config(
-        vocab_size=1 + sum(SIZES), d_model=DIM, d_kv=WIDTH, d_ff=INNER, num_layers=LAYERS,
-        num_heads=HEADS, decoder_start_token_id=0, tie_word_embeddings=True,
-    )  # fmt: skip
-    theirs = transformers.T5ForConditionalGeneration(config).eval()
-    theirs.shared.weight.copy_(torch.cat([ours.begin[None], ours.tokens]))
-    for own, stack in ((ours.reader.encoder, theirs.encoder), (ours.decoder, theirs.decoder)):
-        stack.block[0].layer[0].SelfAttention.relative_attention_bias.weight.copy_(own.bias.weight)
-        stack.final_layer_norm.weight.copy_(own.last.weight)
-        for layer, block in zip(own.layers, stack.block, strict=True):
-            first = "own" if hasattr(layer, "own") else "attention"
-            attention(getattr(layer, first), block.layer[0].SelfAttention)
-            block.layer[0].layer_norm.weight.copy_(layer.before.weight)
-            between = [layer.between]
-            if first == "own":
-                attention(layer.other, block.layer[1].EncDecAttention)
-                between = [layer.between, layer.behind]
-            for norm, part in zip(between, block.layer[1:], strict=True):
-                part.layer_norm.weight.copy_(norm.weight)
-            block.layer[-1].DenseReluDense.wi.weight.copy_(layer.inner.wide.weight)
-            block.layer[-1].DenseReluDense.wo.weight.copy_(layer.inner.narrow.weight)
-    return theirs
-
-
-def attention(ours, theirs) -> None:  # type: ignore[no-untyped-def]
-    key, value = ours.keys.weight.chunk(2)
-    theirs.q.weight.copy_(ours.queries.weight)
-    theirs.k.weight.copy_(key)
-    theirs.v.weight.copy_(value)
-    theirs.o.weight.copy_(ours.out.weight)
-
-
 def shuffled_norms(network: torch.nn.Module) -> None:
     for one in network.modules():
         if isinstance(one, torch.nn.RMSNorm):
@@ -79,9 +44,10 @@ def logits_of(ours: Generator, packed: Packed, targets: Tensor) -> list[Tensor]:
 
 
 def test_it_computes_what_transformers_computes() -> None:
+    pytest.importorskip("transformers")
     ours = generator()
     shuffled_norms(ours)
-    theirs = as_transformers(ours)
+    theirs = t5(ours.state_dict())
     packed, targets = some_items(), torch.tensor([3, 17, 9, 30])
     shift = torch.tensor([1, 6, 11])
     width = int(LENGTHS.max()) * len(SIZES)

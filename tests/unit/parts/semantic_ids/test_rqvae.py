@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -7,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from tesserec.core import Dataset, Run
+from tesserec.core.registry import find
+from tesserec.data import toys
 from tesserec.data.build import from_tables
+from tesserec.data.splits import Published
 from tesserec.parts.batches import RowBatch, Rows
 from tesserec.parts.semantic_ids.renewal import ByAverage, ByGradient, uses
 from tesserec.parts.semantic_ids.rqvae import RQVAE, Quantising
@@ -292,3 +297,43 @@ def test_with_half_the_digits_the_nearest_code_is_still_found() -> None:
     for level, table in enumerate(network.codebook.tables.detach().double()):
         away = torch.cdist(network.seen.rests[:, level].double(), table)
         assert torch.equal(network.seen.codes[:, level], away.argmin(1))
+
+
+@pytest.mark.parametrize("kind", ["RQVAE", "LETTER"])
+def test_a_killed_run_goes_on_to_the_same_codes(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {**find(kind).tiny, "schedule": {"epochs": 4, "rate": 0.01}}
+    method = find(kind)(**tiny, renewal=ByAverage(), restart=3)
+    data = toys.taste_told_by_text()
+    wanted = method.fit(data, Run(seed=1)).codes.table
+    run, stepped = Run(seed=1, folder=tmp_path, checkpoint_minutes=0.0), Quantising.stepped
+
+    def killed(self: Quantising, optimizer: torch.optim.Optimizer, step: int) -> None:
+        if step == 9:
+            raise KeyboardInterrupt
+        stepped(self, optimizer, step)
+
+    with monkeypatch.context() as during:
+        during.setattr(Quantising, "stepped", killed)
+        with pytest.raises(KeyboardInterrupt):
+            method.fit(data, run)
+    steps: list[int] = []
+
+    def counted(self: Quantising, optimizer: torch.optim.Optimizer, step: int) -> None:
+        steps.append(step)
+        stepped(self, optimizer, step)
+
+    monkeypatch.setattr(Quantising, "stepped", counted)
+    assert torch.equal(
+        method.fit(data, replace(run, resume=True, checkpoint_minutes=10.0)).codes.table, wanted
+    )
+    assert steps[0] == 9  # the step that was cut short, and none before it
+
+
+def test_a_validation_part_changes_nothing() -> None:
+    split = Published().split(toys.taste_told_by_text())
+    method = RQVAE(**RQVAE.tiny)
+    codes = method.fit(split.train, Run(seed=1)).codes.table
+    other = method.fit(split.train, Run(seed=1, valid=split.valid)).codes.table
+    assert torch.equal(codes, other)

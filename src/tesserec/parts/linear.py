@@ -1,0 +1,84 @@
+"""Products of float32 matrices, computed by oneDNN on a CPU.
+
+The library that torch asks for such products is less than half as fast as oneDNN on AMD processors
+(docs/design/decisions/0014-products-by-onednn.md). The numbers are the same but for rounding.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
+    """[..., i] x [o, i] -> [..., o], and ReLU of it if asked for."""
+    if _by_onednn(seen, weight):
+        rows = seen.reshape(-1, seen.shape[-1])
+        found: Tensor = _Product.apply(rows, weight, bias, relu)  # type: ignore[no-untyped-call]
+        return found.view(*seen.shape[:-1], len(weight))
+    found = functional.linear(seen, weight, bias)
+    return functional.relu(found) if relu else found
+
+
+class Layer(nn.Linear):
+    """torch's layer, by `linear`; with ReLU after it if asked for."""
+
+    def __init__(self, inner: int, outer: int, bias: bool = True, relu: bool = False) -> None:
+        super().__init__(inner, outer, bias)
+        self.relu = relu
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """[..., inner] -> [..., outer]"""
+        return linear(seen, self.weight, self.bias, self.relu)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, seen: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
+        found = _product(seen, weight, bias, "relu" if relu else "none")
+        ctx.save_for_backward(seen, weight, found if relu else None)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        seen, weight, found = ctx.saved_tensors
+        for_seen, for_weight, for_bias, _ = ctx.needs_input_grad
+        if found is not None:
+            grad = torch.ops.aten.threshold_backward(grad, found, 0)
+        return (
+            _product(grad, weight.T) if for_seen else None,
+            _between(grad, seen) if for_weight else None,
+            grad.sum(0) if for_bias else None,
+            None,
+        )
+
+
+def _between(grad: Tensor, seen: Tensor) -> Tensor:
+    """[n, o] x [n, i] -> [o, i]: the wider of the two is taken as the weight."""
+    if grad.shape[1] > seen.shape[1]:
+        return _product(seen.T, grad.T).T
+    return _product(grad.T, seen.T)
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """The same without gradients: [n, d] x [m, d] -> [n, m]"""
+    return _product(left, right) if _by_onednn(left, right) else left @ right.T
+
+
+def _product(left: Tensor, right: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
+    """[n, i] x [o, i] -> [n, o]"""
+    return torch.ops.mkldnn._linear_pointwise(left, right, bias, then, [], "")  # type: ignore[no-any-return]
+
+
+def _by_onednn(seen: Tensor, weight: Tensor) -> bool:
+    """Whether this is what oneDNN is faster at: float32 on a CPU."""
+    return (
+        seen.device.type == "cpu"
+        and seen.dtype == weight.dtype == torch.float32
+        and seen.numel() > 0
+        and weight.numel() > 0
+        and not torch.is_autocast_enabled("cpu")
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )

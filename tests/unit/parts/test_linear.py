@@ -1,0 +1,42 @@
+"""Products by oneDNN against torch's, their gradients too."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tesserec.parts.linear import Layer, linear
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(7, 5, 3), (7, 3, 5), (1, 4, 4), (2, 3, 6, 9)])
+def test_values_and_gradients_are_torchs(shape: tuple[int, ...], bias: bool, relu: bool) -> None:
+    torch.manual_seed(0)
+    *rows, inner, outer = shape
+    seen = torch.randn(*rows, inner, requires_grad=True)
+    weight = torch.randn(outer, inner, requires_grad=True)
+    added = torch.randn(outer, requires_grad=True) if bias else None
+    weights = torch.randn(*rows, outer)
+    found = linear(seen, weight, added, relu)
+    wanted = functional.linear(seen, weight, added)
+    wanted = wanted.relu() if relu else wanted
+    torch.testing.assert_close(found, wanted)
+    leaves = [seen, weight] + ([added] if added is not None else [])
+    ours = torch.autograd.grad((found * weights).sum(), leaves)
+    theirs = torch.autograd.grad((wanted * weights).sum(), leaves)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_what_oneDNN_does_not_do_is_left_to_torch() -> None:
+    layer = Layer(4, 3, relu=True)
+    assert layer(torch.zeros(0, 4)).shape == (0, 3)
+    half = layer.double()(torch.ones(2, 4, dtype=torch.float64))
+    assert half.dtype == torch.float64
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer.float()(torch.ones(2, 4)).dtype == torch.bfloat16
+
+
+def test_columns_that_lie_apart_are_read_where_they_are() -> None:
+    seen, weight = torch.randn(6, 10)[:, ::2], torch.randn(5, 8).T
+    torch.testing.assert_close(linear(seen, weight), functional.linear(seen, weight))
