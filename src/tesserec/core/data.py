@@ -261,6 +261,12 @@ class Dataset:
         items = replace(items, vectors=vectors, masks=masks)
         return replace(self, catalog=replace(self.catalog, items=items))
 
+    def with_user_vectors(self, name: str, table: Tensor) -> "Dataset":
+        """The same data with one more table of user vectors [U, D]."""
+        users = self.catalog.users
+        users = replace(users, vectors={**users.vectors, name: table})
+        return replace(self, catalog=replace(self.catalog, users=users))
+
     def with_codes(self, name: str, codes: Codes) -> "Dataset":
         """The same data with one more column of codes of the items."""
         items = self.catalog.items

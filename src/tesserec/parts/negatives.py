@@ -69,12 +69,19 @@ class Negatives(Spec):
 class Uniform(Negatives):
     """Every item the user did not choose is as likely; each example draws its own."""
 
+    known: bool = False  # only items with events are drawn
+
     def over(self, data: Dataset) -> Draw:
         positives, items = data.positives, len(data.catalog.items)
+        rows = None
+        if self.known:
+            rows = torch.nonzero(data.popularity > 0)[:, 0]
+            place = torch.searchsorted(rows, positives.values)
+            positives, items = replace(positives, values=place), len(rows)
 
         def draw(users: Tensor, _: Tensor, count: int, generator: torch.Generator) -> Drawn:
             drawn = uniform(positives, users, count, items, generator)
-            return Drawn(drawn, catalogue=items)
+            return Drawn(drawn if rows is None else rows[drawn], catalogue=items)
 
         return draw
 

@@ -5,6 +5,7 @@ from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.batches.pairs import PairBatch, Pairs, UserPairs
 from tesserec.parts.batches.rows import RowBatch, RowEpochs, Rows
 from tesserec.parts.batches.sequences import Prefixes, SequenceBatch, SequenceEpochs, Sequences
+from tesserec.parts.batches.sets import Sets, some
 
 __all__ = [
     "Cloze",
@@ -20,5 +21,7 @@ __all__ = [
     "SequenceBatch",
     "SequenceEpochs",
     "Sequences",
+    "Sets",
     "UserPairs",
+    "some",
 ]

@@ -9,6 +9,7 @@ from torch.nn import functional
 from tesserec.core import Codes, Losses, Requests
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.batches.sequences import SequenceBatch
+from tesserec.parts.generation.postnorm import PostDecoder
 from tesserec.parts.generation.state import State
 from tesserec.parts.generation.t5 import Decoder
 from tesserec.parts.linear import linear
@@ -40,23 +41,29 @@ class Generator(nn.Module):
         self,
         codes: Codes,
         reader: nn.Module,
-        decoder: Decoder,
+        decoder: Decoder | PostDecoder,
         dim: int,
         popularity: Tensor,
         longest: int,
         children: bool = False,
         choices: bool = False,
+        tied: bool = True,
+        shared: bool = False,
     ) -> None:
         """`children`: a token competes with those alone that may follow, and not with all.
 
         `choices`: only tokens that others might have been in place of count in the mean.
-        `longest` is how many events of a history are read.
+        `longest` is how many events of a history are read. `tied`: tokens are told by the table
+        they are read from, else by one of their own. `shared`: a token is the same at all levels.
         """
         super().__init__()
+        if shared:
+            codes = Codes(codes.table, (max(codes.sizes),) * codes.levels, codes.codebook)
         self.trie = Trie.of(codes)
         self.sizes, self.longest, self.children_alone = codes.sizes, longest, children
-        self.first = [sum(codes.sizes[:level]) for level in range(codes.levels)]
-        self.tokens = nn.Parameter(torch.randn(sum(codes.sizes), dim))
+        self.first = [0 if shared else sum(codes.sizes[:level]) for level in range(codes.levels)]
+        self.tokens = nn.Parameter(torch.randn(self.first[-1] + codes.sizes[-1], dim))
+        self.told = None if tied else nn.Parameter(torch.randn(self.tokens.shape))
         self.begin = nn.Parameter(torch.randn(dim))
         self.reader, self.decoder = reader, decoder
         self.codebook = codes.codebook  # gives ids to new items
@@ -107,7 +114,8 @@ class Generator(nn.Module):
 
     def logits(self, states: Tensor, level: int) -> Tensor:
         """[..., D] -> [..., K]"""
-        table = self.tokens[self.first[level] : self.first[level] + self.sizes[level]]
+        tokens = self.tokens if self.told is None else self.told
+        table = tokens[self.first[level] : self.first[level] + self.sizes[level]]
         return linear(states * states.shape[-1] ** -0.5, table)
 
     def item_vectors(self) -> Tensor:

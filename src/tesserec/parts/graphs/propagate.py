@@ -112,9 +112,11 @@ def _sum(edges: Edges, start: Tensor, weights: tuple[float, ...], few: _Few | No
     if few is not None:
         return _sum_of_few(edges, start, weights, few)
     *outer, innermost = weights
-    total = start * innermost
+    total = start if outer and innermost == 1 else start * innermost
     for weight in reversed(outer):
-        total = _product(edges, total).add_(start, alpha=weight)
+        total = _product(edges, total)
+        if weight:
+            total.add_(start, alpha=weight)
     return total
 
 

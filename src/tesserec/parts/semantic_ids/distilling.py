@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from tesserec.core import Losses
 from tesserec.parts.batches import RowBatch
+from tesserec.parts.linear import Layer
 from tesserec.parts.semantic_ids.kmeans import kmeans, nearest
 from tesserec.parts.semantic_ids.renewal import uses
 from tesserec.parts.semantic_ids.views import cut, recoloured
@@ -30,7 +31,7 @@ class Head(nn.Module):
     def __init__(self, dim: int, hidden: int, answers: int) -> None:
         super().__init__()
         # Nothing cuts the last layer's numbers: pictures would all lie on one side from the start.
-        self.layers = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.layers = nn.Sequential(Layer(dim, hidden), nn.GELU(), Layer(hidden, hidden))
         self.answers = nn.Parameter(torch.randn(answers, hidden))
 
     def forward(self, features: Tensor) -> Tensor:

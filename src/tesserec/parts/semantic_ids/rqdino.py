@@ -17,6 +17,7 @@ from torch.nn import functional
 from tesserec.core import Codes, Dataset, Entities, Run
 from tesserec.core.errors import BadSpec, NoContent
 from tesserec.parts.batches import Rows
+from tesserec.parts.linear import Layer
 from tesserec.parts.semantic_ids.distilling import Distilling
 from tesserec.parts.semantic_ids.kmeans import nearest
 from tesserec.parts.semantic_ids.quantizer import Quantized, VectorCodebook, VectorQuantizer
@@ -136,7 +137,7 @@ class Eye(VectorCodebook):
             ]
             before = channels
         self.layers = nn.Sequential(*layers)
-        self.out = nn.Linear(before, method.dim)
+        self.out = Layer(before, method.dim)
         tables = method.dim**-0.5 * torch.randn(method.levels, method.codes, method.dim)
         self.tables = nn.Parameter(tables)  # [L, K, d]
 

@@ -1,0 +1,235 @@
+"""MMGRec's claims (card generative/mmgrec), on two sets with content and without times."""
+
+import math
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+import torch
+
+import tesserec as tr
+from claims.harness import SEEDS, check_claim, fitted, reached, real
+from tesserec.core import Codes, Dataset, Method, Requests, Split
+from tesserec.parts.semantic_ids import Trie
+from tesserec.parts.semantic_ids.graphrqvae import GRAPH
+
+pytestmark = pytest.mark.claims
+
+METRIC = "ndcg@10"
+DATA = ("tiktok-diffmm", "amazon-baby-mmrec")
+FEW = SEEDS[:2]
+SETTING = (
+    "{}, published split, seen = exclude_train, early stopping of the graph encoder on validation "
+    "recall@20 and of the generator on validation ndcg@10"
+)
+
+
+@pytest.fixture(scope="module", params=DATA)
+def shop(request: pytest.FixtureRequest) -> Split:
+    return split_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def videos() -> Split:
+    return split_of("tiktok-diffmm")
+
+
+_SPLITS: dict[str, Split] = {}
+
+
+def split_of(name: str) -> Split:
+    """One split of each set, so that rows are shared by the claims about it."""
+    if name not in _SPLITS:
+        _SPLITS[name] = tr.Published(seen="exclude_train").split(real(name))
+    return _SPLITS[name]
+
+
+def row(method: Method, split: Split, metric: str = METRIC) -> Callable[[int], float]:
+    return lambda seed: reached(method, split, metric, seed)
+
+
+def test_writing_is_as_good_as_looking_up_the_same_vectors(shop: Split) -> None:
+    method = tr.MMGRec()
+    check_claim(
+        method="MMGRec",
+        claim=f"1: ids that are written reach what inner products of the same vectors do "
+        f"({shop.train.name})",
+        setting=SETTING.format(shop.train.name),
+        metric=METRIC,
+        rows={
+            "MMGRec": row(method, shop),
+            "its graph encoder": row(method.ids.graph, shop),
+            "BM3": row(tr.BM3().changed({"schedule": {"every": 2, "patience": 10}}), shop),
+            "LightGCN": row(
+                tr.LightGCN().changed({"schedule": {"every": 2, "patience": 10}}), shop
+            ),
+        },
+        holds=lambda mean: mean["MMGRec"] >= mean["its graph encoder"],
+        seeds=FEW,
+    )
+
+
+def test_content_and_choices_both_matter_for_ids(videos: Split) -> None:
+    method = tr.MMGRec()
+    content = {"ids": {"inner": {"vectors": "image"}}}
+    choices = {"ids": {"graph": {"own": True, "modalities": ()}}}
+    check_claim(
+        method="MMGRec",
+        claim="2: ids of both beat ids of raw content, and of choices alone; a modality less loses",
+        setting=SETTING.format(videos.train.name),
+        metric=METRIC,
+        rows={
+            "both": row(method, videos),
+            "ids of raw image vectors": row(method.changed(content), videos),
+            "choices alone": row(method.changed(choices), videos),
+            "image alone": row(
+                method.changed({"ids": {"graph": {"modalities": ("image",)}}}), videos
+            ),
+            "audio alone": row(
+                method.changed({"ids": {"graph": {"modalities": ("audio",)}}}), videos
+            ),
+        },
+        holds=lambda mean: mean["both"] == max(mean.values()),
+        seeds=FEW,
+    )
+
+
+def last_token(model: tr.Recommender, split: Split) -> float:
+    """How often the best last token is right, given the right ones before it."""
+    network = model.network
+    codes, trie = network.codes, network.trie
+    requests, truth = split.test.requests, split.test.truth
+    some = torch.nonzero(requests.history.items.lengths > 0)[:2000, 0]
+    items = truth.values[truth.starts[some]]
+    right, count = 0, 0
+    with torch.inference_mode():
+        for rows in torch.arange(len(some)).split(256):
+            state, order = network.start(requests[some[rows]])
+            wanted = codes[items[rows[order]]]
+            for level in range(codes.shape[1] - 1):
+                network.advance(state)
+                zeros = torch.zeros(len(order), 1, dtype=torch.int64)
+                state.follow(zeros, wanted[:, level : level + 1])
+            logits = network.advance(state)[:, 0]
+            level = codes.shape[1] - 1
+            legal = network.may_follow(items[rows[order]], level)
+            told = logits.masked_fill(~legal, -torch.inf).argmax(1)
+            several = legal.sum(1) > 1  # alone in its bucket, an item cannot be missed
+            right += int((told == wanted[:, level])[several].sum())
+            count += int(several.sum())
+    assert isinstance(trie, Trie)
+    return right / max(count, 1)
+
+
+def test_popularity_tells_the_last_token(videos: Split) -> None:
+    ranked = tr.MMGRec(ids={"codes": 32})  # fewer codes, so that many items share them
+    order = ranked.changed({"ids": {"collisions": "ExtraLevel"}})
+    accuracy: dict[str, float] = {}
+
+    def measure(name: str, method: Method, seed: int) -> float:
+        accuracy[name] = last_token(fitted(method, videos, seed), videos)
+        return reached(method, videos, METRIC, seed)
+
+    check_claim(
+        method="MMGRec",
+        claim="3: with collisions in order of popularity it is better, and its last token right "
+        "more often, than in the order of rows",
+        setting=f"{SETTING.format(videos.train.name)}, 32 codes a level",
+        metric=METRIC,
+        rows={
+            "by popularity": lambda seed: measure("by popularity", ranked, seed),
+            "by row": lambda seed: measure("by row", order, seed),
+        },
+        holds=lambda mean: (
+            mean["by popularity"] > mean["by row"]
+            and accuracy["by popularity"] > accuracy["by row"]
+        ),
+        seeds=FEW,
+    )
+
+
+def test_relations_beat_places_and_nothing(shop: Split) -> None:
+    method = tr.MMGRec()
+    check_claim(
+        method="MMGRec",
+        claim=f"4: relations for the person beat places in a row, and nothing ({shop.train.name})",
+        setting=SETTING.format(shop.train.name),
+        metric=METRIC,
+        rows={
+            looking: row(method.changed({"looking": looking}), shop)
+            for looking in ("relation", "sinusoidal", "plain")
+        },
+        holds=lambda mean: mean["relation"] > max(mean["sinusoidal"], mean["plain"]),
+        seeds=FEW,
+    )
+
+
+def test_a_target_that_is_read_teaches_to_copy(videos: Split) -> None:
+    method = tr.MMGRec()
+    check_claim(
+        method="MMGRec",
+        claim="reading the target, as the authors' code does, is worse than leaving it out",
+        setting=SETTING.format(videos.train.name),
+        metric=METRIC,
+        rows={
+            "left out": row(method, videos),
+            "read": row(method.changed({"batches": {"target_out": False}}), videos),
+            "read, tokens shared": row(
+                method.changed({"batches": {"target_out": False}, "shared": True}), videos
+            ),
+        },
+        holds=lambda mean: mean["left out"] > mean["read"],
+        seeds=FEW,
+    )
+
+
+def catalogue(items: int) -> Dataset:
+    """People and so many items with random vectors and ids of the same shape, and no learning."""
+    source = torch.Generator().manual_seed(0)
+    users = 1000
+    frame = pl.DataFrame(
+        {
+            "user": torch.arange(users).repeat_interleave(20).numpy(),
+            "item": torch.randint(items, (users * 20,), generator=source).numpy(),
+        }
+    )
+    ids = pl.DataFrame({"id": range(items)})
+    text = torch.zeros(items, 1)
+    data = tr.from_tables(frame, ids, vectors={"text": text})
+    data = data.with_vectors(GRAPH, torch.randn(items, 64, generator=source))
+    data = data.with_user_vectors(GRAPH, torch.randn(users, 64, generator=source))
+    numbers = torch.randperm(128**3, generator=source)[:items]
+    table = torch.stack([numbers // 128**2, numbers // 128 % 128, numbers % 128], 1)
+    return data.with_codes("ids", Codes(table, (128, 128, 128)))
+
+
+def test_the_time_of_an_answer_does_not_grow_with_the_catalogue() -> None:
+    """Claim 5: milliseconds per person with 12,000 and with 120,000 items."""
+    import time
+
+    def milliseconds(items: int, seed: int) -> float:
+        data = catalogue(items)
+        torch.manual_seed(seed)
+        method = tr.MMGRec()
+        model = method.answer(method.network(data).eval(), data.catalog)
+        asked = Requests.of(data, users=data.catalog.users.ids[:256])
+        model.recommend(asked, 10)
+        spent = math.inf
+        for _ in range(3):
+            began = time.perf_counter()
+            model.recommend(asked, 10)
+            spent = min(spent, time.perf_counter() - began)
+        return 1000 * spent / len(asked)
+
+    check_claim(
+        method="MMGRec",
+        claim="5: ten times the items, the same time per person",
+        setting="random vectors and ids, 3 x 128 codes, beam 20, untrained",
+        metric="milliseconds per person",
+        rows={
+            "12,000 items": lambda seed: milliseconds(12_000, seed),
+            "120,000 items": lambda seed: milliseconds(120_000, seed),
+        },
+        holds=lambda mean: mean["120,000 items"] < 1.5 * mean["12,000 items"],
+        seeds=FEW,
+    )
