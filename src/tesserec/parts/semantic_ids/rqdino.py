@@ -63,7 +63,9 @@ class RQDINO(VectorQuantizer):
     large: tuple[Share, Share] = (0.4, 1.0)  # share of the picture that is seen
     small: tuple[Share, Share] = (0.1, 0.4)
     temperature: Positive = 0.1  # tau_s
-    teacher_temperature: tuple[Positive, Positive] = (0.04, 0.07)  # tau_t, first and last
+    # tau_t, first and last. With DINO's 0.04 and 0.07 a small network that begins at random gives
+    # nearly the same answer to all pictures, all answers being equally likely.
+    teacher_temperature: tuple[Positive, Positive] = (0.01, 0.02)
     momentum: Annotated[float, Field(ge=0, le=1)] = 0.996  # of the teacher; it rises to 1
     centring: Annotated[float, Field(ge=0, le=1)] = 0.9  # momentum of the mean of its answers
     quantisation: Weight = 1.0  # lambda

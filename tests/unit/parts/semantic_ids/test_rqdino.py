@@ -143,7 +143,7 @@ def test_the_teacher_follows_at_its_pace() -> None:
 
 
 def test_temperatures_climb_and_stay() -> None:
-    network = network_of(drawn(), gallery())
+    network = network_of(drawn(teacher_temperature=(0.04, 0.07)), gallery())
     first, middle, last = (network.teacher_temperature(step) for step in (0, 6, 39))
     assert (first, last) == (0.04, pytest.approx(0.07))
     assert middle == pytest.approx(0.055)
