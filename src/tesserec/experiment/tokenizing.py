@@ -160,8 +160,10 @@ def _grown(
         return placed(Codes(kept, codes.sizes), there), Added(name, 0, gone, 1.0)
     quantizer, codebook = read_codebook(file, name, key, items)
     with torch.no_grad():
-        made = codebook.encode(codebook.read(items))
-    both = quantizer.collisions.added(Codes(kept, codes.sizes), made[new])
+        read = codebook.read(items)
+        made = codebook.encode(read)
+    before = Codes(kept, codes.sizes, codebook)
+    both = quantizer.collisions.added(before, made[new], read[new])
     table = torch.empty_like(both.table)
     table[torch.cat([there, torch.nonzero(new)[:, 0]])] = both.table
     first = made[there, 0] == kept[:, 0]

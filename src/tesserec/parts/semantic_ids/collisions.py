@@ -116,11 +116,15 @@ def ranks(codes: Tensor, order: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _moved(codes: Codes, waiting: Tensor, vectors: Tensor | None) -> Codes:
-    """Waiting items moved to free leaves near their vectors, else near what their codes mean."""
-    decode = _decode(codes)
-    wanted = None
+    """Waiting items moved to free leaves near their vectors.
+
+    Where there are none, or of another kind than codes stand for, near what their codes mean.
+    """
+    decode, wanted = _decode(codes), None
     if decode is not None:
-        wanted = decode(codes.table[waiting]) if vectors is None else vectors[waiting]
+        wanted = decode(codes.table[waiting])
+        if vectors is not None and vectors.shape[1] == wanted.shape[1]:
+            wanted = vectors[waiting]
         wanted = wanted.float().contiguous()
     return replace(codes, table=settled(codes.table, waiting, codes.sizes, wanted, decode))
 

@@ -48,7 +48,8 @@ class Statistics:
 def statistics(found: Quantized, ids: Codes) -> Statistics:
     """Look at codes, and at the semantic ids that were made of them."""
     table, vectors = found.codes.table, found.vectors
-    unit = functional.normalize(vectors.float(), dim=1) if vectors.shape[1] else None
+    content = vectors.shape[1] > 0 and vectors.is_floating_point()  # numbers of items say nothing
+    unit = functional.normalize(vectors.float(), dim=1) if content else None
     groups = prefixes(table)
     error, unexplained = reconstruction(found.codebook, vectors, table)
     return Statistics(

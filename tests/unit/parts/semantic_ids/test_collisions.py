@@ -142,6 +142,12 @@ def test_without_vectors_items_move_near_what_their_codes_stand_for():
     assert found.table.tolist() == [[0, 0, 3], [0, 0, 2], [0, 0, 4]]
 
 
+def test_vectors_of_another_width_than_codes_stand_for_are_not_asked():
+    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Line())
+    found = FreeLeaves().apart(codes, torch.zeros(3), torch.zeros(3, 7))
+    assert found.table.tolist() == [[0, 0, 3], [0, 0, 2], [0, 0, 4]]
+
+
 def test_a_codebook_whose_codes_stand_for_nothing_leaves_the_order_of_tokens():
     codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Codebook())
     found = FreeLeaves().apart(codes, torch.zeros(3), torch.zeros(3, 7))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tesserec.core import Codes, Run
 from tesserec.parts.semantic_ids import Codebook, Quantized
+from tesserec.parts.semantic_ids.randomids import RandomIds
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
 from tesserec.parts.semantic_ids.statistics import (
     agreement,
@@ -124,3 +125,10 @@ def test_codes_that_stand_for_no_vectors_have_no_error() -> None:
     told = statistics(drawn(), unique(drawn().codes))
     assert (told.error, told.unexplained) == (None, None)
     assert told.to_dict()["levels"][0]["size"] == 4
+
+
+def test_numbers_made_of_ids_are_no_content_that_could_be_alike() -> None:
+    found = RandomIds(codes=2).fit(world([(0, item) for item in range(20)]), Run())
+    told = statistics(found, unique(found.codes))
+    assert told.random_alike is None
+    assert [level.alike for level in told.levels] == [None] * 3
