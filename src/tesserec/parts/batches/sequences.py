@@ -208,9 +208,14 @@ class SomePrefixes(SequenceEpochs):
         return int(torch.bincount(self.owner).clamp(max=self.each).sum())
 
     def order(self, generator: torch.Generator) -> Tensor:
-        chance = torch.rand(len(self.owner), generator=generator, dtype=torch.float64)
-        mixed = torch.argsort(2 * self.owner + chance)  # each person's rows in an order of its own
-        counts = torch.bincount(self.owner)
-        first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-        drawn = mixed[torch.arange(len(mixed)) - first < self.each]
-        return drawn[torch.randperm(len(drawn), generator=generator)]
+        return few_of_each(self.owner, self.each, generator)
+
+
+def few_of_each(owner: Tensor, each: int, generator: torch.Generator) -> Tensor:
+    """Rows drawn so that nobody owns more than `each`, in any order: [R] -> [n]"""
+    chance = torch.rand(len(owner), generator=generator, dtype=torch.float64)
+    mixed = torch.argsort(2 * owner + chance)  # each person's rows in an order of its own
+    counts = torch.bincount(owner)
+    first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    drawn = mixed[torch.arange(len(mixed)) - first < each]
+    return drawn[torch.randperm(len(drawn), generator=generator)]

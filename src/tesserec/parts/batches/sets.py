@@ -18,7 +18,7 @@ from tesserec.core import Dataset, Ragged
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.batches.pairs import PairEpochs, Pairs
-from tesserec.parts.batches.sequences import SequenceBatch
+from tesserec.parts.batches.sequences import SequenceBatch, few_of_each
 from tesserec.training import Batches
 
 Count = Annotated[int, Field(ge=1)]
@@ -27,12 +27,13 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Sets(Batches):
-    """Every distinct pair once per epoch; at most `length` of the user's other items are read."""
+    """Distinct pairs, once per epoch; at most `length` of the user's other items are read."""
 
     size: Count = 1024  # pairs per step
     length: Count = 32  # S
     resampled: bool = True  # who chose more is read anew each time; else always the same part
     target_out: bool = True  # what is to be found is not read
+    each: Count | None = None  # pairs of a user in an epoch, drawn anew; None: all of them
 
     def __call__(self, data: Dataset) -> "SetEpochs":
         return SetEpochs(self, data)
@@ -48,10 +49,14 @@ class SetEpochs:
         self.read = chosen if batches.resampled else some(chosen, batches.length)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.pairs.rows) / self.batches.size)
+        counts = torch.bincount(self.pairs.users)
+        if self.batches.each is not None:
+            counts = counts.clamp(max=self.batches.each)
+        return math.ceil(int(counts.sum()) / self.batches.size)
 
     def __call__(self, generator: torch.Generator) -> Iterator[SequenceBatch]:
-        order = torch.randperm(len(self.pairs.rows), generator=generator)
+        each = self.batches.each or len(self.pairs.rows)
+        order = few_of_each(self.pairs.users, each, generator)
         for places in order.split(self.batches.size):
             yield self._batch(places, generator)
 

@@ -63,6 +63,15 @@ def test_who_chose_more_is_read_anew_each_epoch_or_always_the_same() -> None:
     assert all(len(parts) == 1 for parts in by_user.values())
 
 
+def test_a_few_pairs_of_each_user_may_do_for_an_epoch() -> None:
+    sets, own = Sets(size=4, length=50, each=2), chosen(DATA)
+    found = examples(sets, DATA, 0)
+    counts = torch.bincount(torch.tensor([user for user, _ in found])).tolist()
+    assert counts == [min(2, len(own[user])) for user in range(len(own))]
+    assert set(found) != set(examples(sets, DATA, 1))
+    assert len(sets(DATA)) == len(list(sets(DATA)(seed(0))))
+
+
 def test_who_chose_one_item_alone_is_read_as_nothing() -> None:
     found = examples(Sets(), world([(0, 0), (1, 0), (1, 1)]))
     assert found == {(0, 0): [-1], (1, 0): [1], (1, 1): [0]}
