@@ -133,3 +133,31 @@ def test_the_same_seed_draws_the_same_epoch_and_the_next_pass_another_order():
 def test_people_with_one_event_each_teach_no_order():
     with pytest.raises(BadData, match="two events"):
         Sequences()(data_of([[1], [2]]))
+
+
+@given(people, st.integers(1, 4), st.integers(1, 5))
+def test_a_few_prefixes_of_each_person_are_drawn_anew(
+    lists: list[list[int]], each: int, size: int
+) -> None:
+    data = data_of(lists)
+    every = Prefixes(size=size, length=20, negatives=0)
+    whole = Counter(one for batch in every(data)(generator()) for one in told(batch, data))
+    epochs = every.changed({"each": each})(data)
+    found = [list(epochs(generator(seed))) for seed in range(2)]
+    for batches in found:
+        drawn = Counter(one for batch in batches for one in told(batch, data))
+        assert not drawn - whole
+        owners = Counter(one[0] for one in drawn.elements())
+        rows = Counter(one[0] for one in whole.elements())
+        assert owners == {user: min(each, count) for user, count in rows.items()}
+        assert len(batches) == len(epochs)
+
+
+def test_other_prefixes_are_drawn_in_the_next_pass() -> None:
+    data = data_of([[0, 1, 2, 3, 4, 5, 6]] * 10)
+    epochs = Prefixes(size=10, length=20, negatives=0, each=1)(data)
+    drawn = generator()
+    first, second = (
+        sorted(one for batch in epochs(drawn) for one in told(batch, data)) for _ in range(2)
+    )
+    assert first != second
