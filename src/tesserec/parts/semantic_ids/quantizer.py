@@ -1,7 +1,7 @@
 """Quantizer: item vectors become a few tokens each, from coarse to fine."""
 
 import json
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -18,16 +18,16 @@ from tesserec.parts.semantic_ids.collisions import Collisions, ExtraLevel
 Count = Annotated[int, Field(ge=1)]
 
 
-class Codebook(nn.Module):
+class Codebook(nn.Module, ABC):
     """What a quantizer learned. It gives codes to items it has never seen, and never changes."""
 
+    @abstractmethod
     def read(self, items: Entities) -> Tensor:
         """What is quantised of some items: [n, D]"""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, vectors: Tensor) -> Tensor:
         """[n, D] -> [n, L]"""
-        raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
         """The vectors codes stand for: [n, L] -> [n, D]. Raises `CannotAnswer`."""
