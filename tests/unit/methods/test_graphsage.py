@@ -28,7 +28,7 @@ def shop() -> Dataset:
 
 
 def test_items_bring_the_map_of_their_contents_side_by_side() -> None:
-    data, network = shop(), GraphSAGE(**SMALL).network(shop())
+    data, network = shop(), GraphSAGE(**SMALL, scaled=False).network(shop())
     image, text = (data.catalog.items.vectors[name] for name in ("image", "text"))
     start = network.start()
     assert start.shape == (27, 6)
@@ -36,6 +36,15 @@ def test_items_bring_the_map_of_their_contents_side_by_side() -> None:
     torch.testing.assert_close(start[12], both)
     torch.testing.assert_close(start[12 + 3], network.fuse.weight[:, :6] @ image[3])
     torch.testing.assert_close(start[:12], network.users)
+
+
+def test_contents_are_as_long_as_random_ones_and_what_is_missing_is_nothing() -> None:
+    read = GraphSAGE(**SMALL).network(shop()).contents
+    image, text = read[:, :6].norm(dim=1), read[:, 6:].norm(dim=1)
+    torch.testing.assert_close(image[[0, 1]], torch.full((2,), 6**0.5))
+    torch.testing.assert_close(text[[0, 1]], torch.full((2,), 3**0.5))
+    assert image[[2, 14]].tolist() == [0, 0]
+    assert float(text[3]) == 0
 
 
 def test_the_loss_is_bpr_over_the_vectors_of_the_whole_graph() -> None:

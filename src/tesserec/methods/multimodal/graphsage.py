@@ -48,9 +48,10 @@ class GraphSAGE(Learner):
     dim: Count = 64  # width of what they become
     dropout: tuple[Share, Share] = (0.5, 0.2)  # after each layer
     modalities: tuple[str, ...] | None = None  # item vectors that are read; None: all there are
-    own: bool = (
-        False  # items bring a free vector, too: MMGRec's paper as others tell it, not its code
-    )
+    # Each content vector is made as long as a random one. The authors read them as they are, and
+    # where one kind is much longer than the others it drowns them.
+    scaled: bool = True
+    own: bool = False  # items bring a free vector, too; MMGRec's code has none
     # Items that hear nothing of their neighbours in a step, so that new ones, which have none, are
     # placed among the others. The authors have none.
     lonely: Share = 0.0
@@ -81,7 +82,7 @@ class GraphSAGE(Learner):
         names = self.read(items)
         fuse = nn.Linear(width(items, names), self.start, bias=False)
         sage = Sage((self.start, self.start, self.dim), self.dropout)
-        return Alone(names, fuse, sage, self.objective.similarity == "cosine")
+        return Alone(names, self.scaled, fuse, sage, self.objective.similarity == "cosine")
 
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)
@@ -96,10 +97,13 @@ class Network(nn.Module):
     def __init__(self, method: GraphSAGE, data: Dataset) -> None:
         super().__init__()
         self.objective, self.share = method.objective, method.lonely
+        self.scaled = method.scaled
         users, items = data.catalog.users, data.catalog.items
         self.names = method.read(items)
         self.contents: Tensor
-        self.register_buffer("contents", contents(items, self.names), persistent=False)  # [I, W]
+        self.register_buffer(
+            "contents", contents(items, self.names, method.scaled), persistent=False
+        )  # [I, W]
         self.fuse = nn.Linear(self.contents.shape[1], method.start, bias=False)  # W_f
         self.users = nn.Parameter(nn.init.xavier_uniform_(torch.empty(len(users), method.start)))
         self.own = None
@@ -132,7 +136,7 @@ class Network(nn.Module):
     def alone(self) -> Alone:
         """What puts items that nobody chose where their content is."""
         unit = self.objective.similarity == "cosine"
-        return Alone(self.names, self.fuse, self.sage, unit)
+        return Alone(self.names, self.scaled, self.fuse, self.sage, unit)
 
     def scores(self, batch: PairBatch) -> PairScores:
         """[E], [E, N]"""

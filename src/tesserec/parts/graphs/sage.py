@@ -44,10 +44,15 @@ class Sage(nn.Module):
 class Alone(nn.Module):
     """Contents become vectors without a graph: W_f, then what each layer makes of a node itself."""
 
-    def __init__(self, names: tuple[str, ...], fuse: nn.Linear, sage: Sage, unit: bool) -> None:
-        """`names` are the vectors that are read, side by side; `unit`: of length 1 in the end."""
+    def __init__(
+        self, names: tuple[str, ...], scaled: bool, fuse: nn.Linear, sage: Sage, unit: bool
+    ) -> None:
+        """`names` are the vectors that are read, side by side, each `scaled` first or as it is.
+
+        `unit`: what they become has length 1.
+        """
         super().__init__()
-        self.names, self.unit = names, unit
+        self.names, self.scaled, self.unit = names, scaled, unit
         self.fuse, self.first, self.last = fuse, sage.first.own, sage.last.own
 
     def forward(self, contents: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class GraphCodebook(Codebook):
 
     def read(self, items: Entities) -> Tensor:
         """Where content alone puts items: [n, D]"""
-        return cast(Tensor, self.alone(contents(items, self.alone.names)))
+        return cast(Tensor, self.alone(contents(items, self.alone.names, self.alone.scaled)))
 
     def encode(self, vectors: Tensor) -> Tensor:
         return self.inner.encode(vectors)

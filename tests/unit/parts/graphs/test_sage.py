@@ -73,6 +73,6 @@ def test_a_node_without_edges_is_what_it_is_alone() -> None:
     vectors = start()[: len(graph)]
     same = torch.nn.Linear(5, 5, bias=False)
     torch.nn.init.eye_(same.weight)
-    reached, alone = network(graph, vectors), Alone((), same, network, False)(vectors)
+    reached, alone = network(graph, vectors), Alone((), False, same, network, False)(vectors)
     torch.testing.assert_close(reached[4:], alone[4:])  # items 2 and 3
     assert not torch.isclose(reached[:4], alone[:4]).any()
