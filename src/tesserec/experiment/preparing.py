@@ -1,6 +1,8 @@
 """From a study to what a method learns from: data, split, content."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tesserec.content import TfidfSVD, encoded, text_columns
 from tesserec.core import Dataset, Progress, Silent, Split
@@ -8,6 +10,8 @@ from tesserec.core.errors import BadData, NoContent
 from tesserec.data.reading import read
 from tesserec.data.splits import default_split
 from tesserec.experiment.study import Study
+
+Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,7 @@ def _with_vectors(data: Dataset, names: tuple[str, ...] | None) -> Dataset:
     if names is None:
         return data
     items = data.catalog.items
-    missing = [name for name in names if name not in items.vectors]
-    if missing:
-        there = ", ".join(items.vectors) or "none"
-        raise BadData(f"{data.name} has no vectors {missing[0]!r}; there are: {there}.")
-    vectors = {name: items.vectors[name] for name in names}
+    vectors = _only(data, items.vectors, names, "vectors")
     masks = {name: mask for name, mask in items.masks.items() if name in names}
     items = replace(items, vectors=vectors, masks=masks)
     return replace(data, catalog=replace(data.catalog, items=items))
@@ -65,12 +65,19 @@ def _with_codes(data: Dataset, names: tuple[str, ...] | None) -> Dataset:
     if names is None:
         return data
     items = data.catalog.items
-    missing = [name for name in names if name not in items.codes]
-    if missing:
-        there = ", ".join(items.codes) or "none"
-        raise BadData(f"{data.name} has no semantic ids {missing[0]!r}; there are: {there}.")
-    items = replace(items, codes={name: items.codes[name] for name in names})
+    items = replace(items, codes=_only(data, items.codes, names, "semantic ids"))
     return replace(data, catalog=replace(data.catalog, items=items))
+
+
+def _only(
+    data: Dataset, tables: Mapping[str, Table], names: tuple[str, ...], what: str
+) -> dict[str, Table]:
+    """The tables of these names. Raises `BadData` for one there is not."""
+    missing = [name for name in names if name not in tables]
+    if missing:
+        there = ", ".join(tables) or "none"
+        raise BadData(f"{data.name} has no {what} {missing[0]!r}; there are: {there}.")
+    return {name: tables[name] for name in names}
 
 
 def _with_content(

@@ -71,6 +71,14 @@ def test_a_package_that_is_named_twice_is_read_once(plugin):
     assert registry.find("Loud", Objective)
 
 
+def test_a_layer_of_torch_is_no_description_that_shares_its_name(plugin):
+    """`schedule.Linear` is a spec, and `nn.Linear` is not."""
+    text = "from torch import nn\nclass Wide(nn.Linear):\n    ...\n"
+    plugin("outside_layers", wide=text)
+    assert "Wide" not in registry.catalogue()
+    assert "Linear" in registry.catalogue()
+
+
 def test_classes_that_are_no_descriptions_may_share_a_name(plugin):
     plugin("outside_five", net="class Network:\n    pass\n\n\nclass MF:\n    pass\n")
     assert registry.find("MF", Method).__module__ == "tesserec.methods.collaborative.mf"

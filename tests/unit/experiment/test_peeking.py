@@ -1,5 +1,7 @@
 """Codebooks must not be learned from what is to be new."""
 
+from dataclasses import replace
+
 import pytest
 
 import tesserec as tr
@@ -43,5 +45,10 @@ def test_a_codebook_of_new_items_is_refused_before_anything_is_fitted():
         refuse_peeking(coded(warm=False), split)
 
 
-def test_where_nothing_is_said_to_be_new_all_items_may_be_learned_from():
-    refuse_peeking(coded(warm=False), tr.Published().split(toys.newcomers()))
+def test_only_settings_make_an_item_new():
+    split = tr.Published().split(toys.newcomers())
+    assert bool((split.train.popularity == 0).any())
+    assert not split.settings
+    refuse_peeking(coded(warm=False), split)
+    with pytest.raises(BadSpec, match="that are to be new"):
+        refuse_peeking(coded(warm=False), replace(split, settings={"warm": split.test}))

@@ -12,12 +12,12 @@ from tesserec.core import Codes
 from tesserec.core.errors import BadData
 from tesserec.core.registry import every
 from tesserec.parts.semantic_ids import (
-    Codebook,
     Collisions,
     ExtraLevel,
     FreeLeaves,
     PopularityLevel,
 )
+from toys.codebooks import Line, Wordless
 
 SIZES = (3, 4, 5)
 every_way = pytest.mark.parametrize("way", [kind() for kind in every(Collisions)], ids=repr)
@@ -39,16 +39,6 @@ def with_popularity(draw: st.DrawFn) -> tuple[Codes, Tensor]:
     codes = draw(any_codes())
     counts = draw(st.lists(st.integers(0, 3), min_size=len(codes), max_size=len(codes)))
     return codes, torch.tensor(counts, dtype=torch.int64)
-
-
-class Line(Codebook):
-    """Codes stand for places on a line: their digits, the last one the least."""
-
-    def decode(self, codes: Tensor) -> Tensor:
-        place = torch.zeros(len(codes))
-        for column, size in zip(codes.T, SIZES, strict=True):
-            place = place * 10 * size + column
-        return place[:, None]
 
 
 @every_way
@@ -130,26 +120,26 @@ def test_the_most_popular_keeps_its_leaf_and_the_others_move_nearby():
     codes = of([[0, 0, 1]] * 3, SIZES)
     popularity = torch.tensor([2, 9, 1])
     wanted = torch.tensor([[2.2], [1.0], [0.4]])
-    found = FreeLeaves().apart(replace(codes, codebook=Line()), popularity, wanted)
+    found = FreeLeaves().apart(replace(codes, codebook=Line(SIZES)), popularity, wanted)
     assert found.table.tolist() == [[0, 0, 2], [0, 0, 1], [0, 0, 0]]
     blind = FreeLeaves().apart(codes, popularity, wanted)
     assert blind.table.tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 2]]
 
 
 def test_without_vectors_items_move_near_what_their_codes_stand_for():
-    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Line())
+    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Line(SIZES))
     found = FreeLeaves().apart(codes, torch.zeros(3))
     assert found.table.tolist() == [[0, 0, 3], [0, 0, 2], [0, 0, 4]]
 
 
 def test_vectors_of_another_width_than_codes_stand_for_are_not_asked():
-    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Line())
+    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Line(SIZES))
     found = FreeLeaves().apart(codes, torch.zeros(3), torch.zeros(3, 7))
     assert found.table.tolist() == [[0, 0, 3], [0, 0, 2], [0, 0, 4]]
 
 
 def test_a_codebook_whose_codes_stand_for_nothing_leaves_the_order_of_tokens():
-    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Codebook())
+    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Wordless())
     found = FreeLeaves().apart(codes, torch.zeros(3), torch.zeros(3, 7))
     assert found.table.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
 
@@ -157,7 +147,9 @@ def test_a_codebook_whose_codes_stand_for_nothing_leaves_the_order_of_tokens():
 def slow_move(codes: Codes, popularity: Tensor, vectors: Tensor) -> list[list[int]]:
     """Levels from the last to the first; those waiting choose in turn among all free leaves."""
     leaves = torch.cartesian_prod(*(torch.arange(size) for size in SIZES)).tolist()
-    place = dict(zip(map(tuple, leaves), Line().decode(torch.tensor(leaves))[:, 0], strict=True))
+    place = dict(
+        zip(map(tuple, leaves), Line(SIZES).decode(torch.tensor(leaves))[:, 0], strict=True)
+    )
     rows = codes.table.tolist()
     turn = sorted(range(len(rows)), key=lambda i: (-int(popularity[i]), i))
     kept: dict[tuple[int, ...], int] = {}
@@ -182,15 +174,15 @@ def test_moves_are_those_of_a_search_through_all_leaves(case, seed):
     codes, popularity = case
     codes = replace(codes, table=codes.table % 2)  # more of the same
     drawn = torch.rand(len(codes), 1, generator=torch.Generator().manual_seed(seed))
-    vectors = Line().decode(codes.table) + 60 * drawn - 30
-    found = FreeLeaves().apart(replace(codes, codebook=Line()), popularity, vectors)
+    vectors = Line(SIZES).decode(codes.table) + 60 * drawn - 30
+    found = FreeLeaves().apart(replace(codes, codebook=Line(SIZES)), popularity, vectors)
     assert found.table.tolist() == slow_move(codes, popularity, vectors)
 
 
 def test_threads_change_no_move(threads):
     draw = torch.Generator().manual_seed(0)
     table = torch.stack([torch.randint(0, 2, (40,), generator=draw) for _ in SIZES], 1)
-    codes, vectors = Codes(table, SIZES, Line()), 100 * torch.rand(40, 1, generator=draw)
+    codes, vectors = Codes(table, SIZES, Line(SIZES)), 100 * torch.rand(40, 1, generator=draw)
     found = FreeLeaves().apart(codes, torch.zeros(40), vectors)
     assert found.table.tolist() == slow_move(codes, torch.zeros(40), vectors)
 
