@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tesserec.parts.linear import Layer, linear
+from tesserec.parts.linear import Layer, filled, linear
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -40,3 +40,21 @@ def test_what_oneDNN_does_not_do_is_left_to_torch() -> None:
 def test_columns_that_lie_apart_are_read_where_they_are() -> None:
     seen, weight = torch.randn(6, 10)[:, ::2], torch.randn(5, 8).T
     torch.testing.assert_close(linear(seen, weight), functional.linear(seen, weight))
+
+
+def test_rows_are_filled_up_to_numbers_that_come_again() -> None:
+    counts = {len(filled(torch.ones(count, 2))) for count in range(4096, 8193)}
+    assert sorted(counts) == list(range(4096, 8193, 256))
+    values = torch.randn(1000, 3, requires_grad=True)
+    more = filled(values)
+    assert len(more) == 1024
+    assert more[:1000].equal(values)
+    assert not more[1000:].any()
+    assert [len(filled(torch.ones(count, 2))) for count in (0, 1, 64, 65, 128)] == [
+        0,
+        1,
+        64,
+        128,
+        128,
+    ]
+    assert len(filled(torch.ones(1000, 3, dtype=torch.float64))) == 1000

@@ -17,7 +17,7 @@ from torch.nn import functional
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import Group, Packed, Sequences
-from tesserec.parts.linear import Layer, linear
+from tesserec.parts.linear import Layer, filled, linear
 from tesserec.parts.negatives import Shared
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import Drop, ItemTable, Learned, NextItem
@@ -152,15 +152,17 @@ class Units(nn.Module):
         """The state after each event: [T, D] -> [T, D]. Fills `memories` if there is a list."""
         packed = self._timed(packed)
         looks = _looks(packed, self.longest)
+        count, values = len(values), filled(values)
         for unit in self.units:
             values = unit(values, packed, looks, memories)
-        return values
+        return values[:count]
 
     def ends(self, values: Tensor, packed: Packed) -> Tensor:
         """The state after the last event of each sequence alone: [T, D] -> [S, D]"""
         packed = self._timed(packed)
         looks = _looks(packed, self.longest)
         *earlier, last = self.units
+        values = filled(values)
         for unit in earlier:
             values = unit(values, packed, looks)
         return cast(Tensor, last.ends(values, packed))
@@ -205,7 +207,7 @@ class Unit(nn.Module):
                 kept.append(Memory.of(key, value, group, packed.time))
         if memories is not None:
             memories.append(kept)
-        return self._gated(values, gate, packed.joined(tables))
+        return self._gated(values, gate, packed.joined(tables, len(values)))
 
     def ends(self, values: Tensor, packed: Packed) -> Tensor:
         """[T, D] -> [S, D]: only the last event of each sequence looks back."""

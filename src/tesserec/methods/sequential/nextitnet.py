@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset
 from tesserec.parts.batches import Packed, Sequences
-from tesserec.parts.linear import Layer
+from tesserec.parts.linear import Layer, filled
 from tesserec.parts.negatives import Everything
 from tesserec.parts.objectives import Objective, Softmax
 from tesserec.parts.sequences import ItemTable, Learned, NextItem
@@ -145,4 +145,5 @@ class Convolution(nn.Module):
         return self._mixed([memory[:, steps] for steps in self.back]), memory[:, :-1]
 
     def _mixed(self, taps: list[Tensor]) -> Tensor:
-        return functional.relu(self.norm(self.mix(torch.cat(taps, 1))))
+        mixed = self.mix(filled(torch.cat(taps, 1)))[: len(taps[0])]
+        return functional.relu(self.norm(mixed))

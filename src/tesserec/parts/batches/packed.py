@@ -150,16 +150,20 @@ class Packed:
         return tuple(groups)
 
     def padded(self, values: Tensor) -> list[Tensor]:
-        """[T, D] -> [S, W, D] of each group"""
-        if len(self.groups) == 1:
+        """[T, D] -> [S, W, D] of each group. Rows behind the last event are left out."""
+        counts = [group.events.stop - group.events.start for group in self.groups]
+        behind = len(values) - len(self.items)
+        if len(counts) == 1 and not behind:
             return [self.groups[0].table(values)]
         # Cut once: a slice per group would have a gradient as large as all values each.
-        parts = values.split([group.events.stop - group.events.start for group in self.groups])
-        return [group.table(own) for group, own in zip(self.groups, parts, strict=True)]
+        parts = values.split([*counts, behind] if behind else counts)
+        return [group.table(own) for group, own in zip(self.groups, parts, strict=False)]
 
-    def joined(self, tables: Sequence[Tensor]) -> Tensor:
-        """[S, W, D] of each group -> [T, D]"""
+    def joined(self, tables: Sequence[Tensor], rows: int | None = None) -> Tensor:
+        """[S, W, D] of each group -> [T, D], or as many rows as there are to be, zeros behind."""
         parts = [group.packed(table) for group, table in zip(self.groups, tables, strict=True)]
+        if rows is not None and rows > len(self.items):
+            parts.append(parts[0].new_zeros(rows - len(self.items), *parts[0].shape[1:]))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

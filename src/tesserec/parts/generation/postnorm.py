@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.generation.state import Seen, State
 from tesserec.parts.generation.t5 import Attention, Inner
+from tesserec.parts.linear import filled
 from tesserec.parts.sequences.drop import Drop
 
 
@@ -76,12 +77,14 @@ class PostDecoder(nn.Module):
         later = torch.ones(count, count, dtype=torch.bool, device=values.device).triu(1)
         mask = values.new_zeros(1, count, count).masked_fill(later, -torch.inf)
         values = self.drop(values + self.places[:count])
+        memory = filled(memory)
         for layer in self.layers:
             values = layer(values, mask, layer.other.looked_at(memory, packed))
         return values
 
     def begin(self, memory: Tensor, packed: Packed) -> State:
         """Nothing written yet."""
+        memory = filled(memory)
         return State([layer.other.looked_at(memory, packed) for layer in self.layers])
 
     def latest(self, values: Tensor, state: State) -> Tensor:

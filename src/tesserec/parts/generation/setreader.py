@@ -14,7 +14,7 @@ from torch.nn import functional
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.generation.postnorm import sinusoids
 from tesserec.parts.generation.t5 import Inner, by_head
-from tesserec.parts.linear import Layer
+from tesserec.parts.linear import Layer, filled
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
@@ -42,7 +42,7 @@ class Relation(nn.Module):
     def forward(self, values: Tensor, packed: Packed, people: Tensor) -> Tensor:
         """A_q, A_k and A_v side by side: [T, D], [S, D] -> [T, 3 Dh]"""
         scales = pick(self.scales(people), packed.sequence)
-        projected = self.into(values).view(len(values), 3, -1)
+        projected = self.into(values)[: len(scales)].view(len(scales), 3, -1)
         return (projected * scales[:, :, None]).flatten(1)
 
 
@@ -66,7 +66,7 @@ class SetAttention(nn.Module):
             self._seen(group.mask, table, own)
             for group, table, own in zip(packed.groups, tables, related, strict=True)
         ]
-        return self.out(packed.joined(seen))  # type: ignore[no-any-return]
+        return self.out(packed.joined(seen, len(values)))  # type: ignore[no-any-return]
 
     def _seen(self, mask: Tensor | None, table: Tensor, related: Tensor | None) -> Tensor:
         """Of sets side by side: [S, W, 3 H Dh], [S, W, 3 Dh] -> [S, W, H Dh]"""
@@ -143,7 +143,7 @@ class SetReader(nn.Module):
         values = torch.where(there, self.items[packed.items.clamp(min=0)], self.nothing)
         if self.looking == "sinusoidal":
             values = values + self.get_buffer("places")[packed.from_start]
-        values = self.drop(values)
+        count, values = len(values), filled(self.drop(values))
         for layer in self.layers:
             values = layer(values, packed, people)
-        return values, packed
+        return values[:count], packed

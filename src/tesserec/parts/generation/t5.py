@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from tesserec.parts.batches.packed import Group, Packed
 from tesserec.parts.generation.state import Seen, State
-from tesserec.parts.linear import Layer, linear
+from tesserec.parts.linear import Layer, filled, linear
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
@@ -84,7 +84,7 @@ class Attention(nn.Module):
         for mask, each in zip(masks, tables, strict=True):
             query, key, value = (one_by_head(table, self.heads) for table in each)
             found.append(attended(query, key, self._dropped(value), mask))
-        return self.out(packed.joined(found))  # type: ignore[no-any-return]
+        return self.out(packed.joined(found, len(values)))  # type: ignore[no-any-return]
 
     def looked_at(self, memory: Tensor, packed: Packed) -> list[Seen]:
         """Keys and values of what was read [T, D], once for all who look at it."""
@@ -187,11 +187,11 @@ class Encoder(nn.Module):
 
     def forward(self, values: Tensor, packed: Packed, bias: nn.Module | None = None) -> Tensor:
         """[T, D] -> [T, D]. `bias` takes the place of the distances in the sequence."""
-        values = self.drop(values)
+        count, values = len(values), filled(self.drop(values))
         masks = _masks(packed, self.bias if bias is None else bias)
         for layer in self.layers:
             values = layer(values, packed, masks)
-        return self.drop(self.last(values))
+        return self.drop(self.last(values[:count]))
 
 
 class DecoderLayer(nn.Module):
@@ -241,12 +241,14 @@ class Decoder(nn.Module):
         places = torch.arange(values.shape[1], device=values.device)
         later = places[None, :] > places[:, None]
         bias = self.bias(places, places).masked_fill(later, -torch.inf)
+        memory = filled(memory)
         for layer in self.layers:
             values = layer(values, bias, layer.other.looked_at(memory, packed))
         return self.drop(self.last(values))
 
     def begin(self, memory: Tensor, packed: Packed) -> State:
         """Nothing written yet."""
+        memory = filled(memory)
         return State([layer.other.looked_at(memory, packed) for layer in self.layers])
 
     def latest(self, values: Tensor, state: State) -> Tensor:

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from tesserec.parts.linear import product
+from tesserec.parts.linear import filled, product
 
 HELD = 2**20  # scores held at once, 4 MB
 SMALL = 60.0  # exp(60) times the largest catalogue, and exp(-60), are far inside of float32
@@ -27,8 +28,10 @@ def cross_entropy(queries: Tensor, items: Tensor, chosen: Tensor) -> Tensor:
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, queries: Tensor, items: Tensor, chosen: Tensor) -> Tensor:
-        losses = queries.new_empty(len(queries))
         learns = queries.requires_grad or items.requires_grad
+        count, queries = len(queries), filled(queries)
+        chosen = functional.pad(chosen, (0, len(queries) - count))
+        losses = queries.new_empty(len(queries))
         of_queries, of_items = torch.empty_like(queries), torch.zeros_like(items)
         small = _are_small(queries, items)
         for rows, scores in _blocks(queries, items):
@@ -42,26 +45,28 @@ class _CrossEntropy(torch.autograd.Function):
             of_queries -= items[chosen]
             of_items.index_add_(0, chosen, queries, alpha=-1)
         ctx.save_for_backward(queries, items, chosen, of_queries, of_items)
-        return losses
+        return losses[:count]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         queries, items, chosen, of_queries, of_items = ctx.saved_tensors
-        if not len(queries) or bool((gradient == gradient[0]).all()):
-            scale = gradient[0] if len(queries) else 0.0
-            return of_queries * scale, of_items * scale, None
+        count = len(gradient)
+        if not count or bool((gradient == gradient[0]).all()):
+            scale = gradient[0] if count else 0.0
+            return of_queries[:count] * scale, of_items * scale, None
+        gradient = functional.pad(gradient, (0, len(queries) - count))
         counting = queries * gradient[:, None]
         weighted = torch.zeros_like(items).index_add_(0, chosen, counting, alpha=-1)
         small = _are_small(queries, items)
         for rows, scores in _blocks(queries, items):
             _, total = _exponentials(scores, small)
             weighted += product((counting[rows] / total).T, scores.T).T
-        return of_queries * gradient[:, None], weighted, None
+        return (of_queries * gradient[:, None])[:count], weighted, None
 
 
 def _blocks(queries: Tensor, items: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Scores of some queries at a time, in memory that is soon used again: [b, I]"""
-    size = max(FEWEST, HELD // max(len(items), 1))
+    size = 2 ** max(FEWEST, HELD // max(len(items), 1)).bit_length() // 2  # a power of two
     for first in range(0, len(queries), size):
         rows = slice(first, min(first + size, len(queries)))
         yield rows, product(queries[rows], items)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches.packed import Group, Packed
-from tesserec.parts.linear import Layer, linear
+from tesserec.parts.linear import Layer, filled, linear
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
@@ -80,9 +80,10 @@ class Transformer(nn.Module):
 
     def forward(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """The state after each event: [T, D] -> [T, D]. Fills `memories` if there is a list."""
+        count, values = len(values), filled(values)
         for block in self.blocks:
             values = block(values, packed, memories)
-        return self.last(values)
+        return self.last(values[:count])
 
     def ends(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """The state after the last event of each sequence alone: [T, D] -> [S, D]
@@ -92,6 +93,7 @@ class Transformer(nn.Module):
         if not list(self.blocks):
             return self.last(values[packed.ends - 1])
         *earlier, last = self.blocks
+        values = filled(values)
         for block in earlier:
             values = block(values, packed, memories)
         return self.last(last.ends(values, packed, memories))
@@ -101,6 +103,7 @@ class Transformer(nn.Module):
         if not list(self.blocks):
             return self.last(pick(values, place))
         *earlier, last = self.blocks
+        values = filled(values)
         for block in earlier:
             values = block(values, packed)
         return self.last(last.at(values, packed, place))
@@ -161,7 +164,8 @@ class Block(nn.Module):
         """[T, D], [E] -> [E, D]: what follows attention is done for some events alone."""
         queries, keys = self._looked_from(values)
         seen, _ = self.attention(queries, keys, packed)
-        return self._after(pick(queries, place), pick(values, place), pick(seen, place))
+        rows = (filled(pick(one, place)) for one in (queries, values, seen))
+        return self._after(*rows)[: len(place)]
 
     def further(self, values: Tensor, memory: list[Memory]) -> Tensor:
         """[S, D] -> [S, D]"""
@@ -221,7 +225,7 @@ class Attention(nn.Module):
             tables.append(seen.transpose(1, 2).flatten(2))
             if keep:
                 memory.append(Memory(key, value, _there(group)))
-        return self.out(packed.joined(tables)), memory
+        return self.out(packed.joined(tables, len(keys))), memory
 
     def ends(
         self, queries: Tensor, keys: Tensor, packed: Packed, keep: bool = False
