@@ -11,12 +11,14 @@ from tesserec.core import Batch, Dataset, Epochs, Run
 from tesserec.training import Schedule
 from tesserec.training.devices import Trainer
 from tesserec.training.learner import Learner
+from tesserec.training.memory import keep_freed
 
 
 class Loop:
     """A network about to be trained: batches and optimiser."""
 
     def __init__(self, network: nn.Module, epochs: Epochs, schedule: Schedule, run: Run) -> None:
+        keep_freed()  # as `train` does
         self.network, self.epochs, self.schedule = network, epochs, schedule
         self.generator = run.generator("batches")
         self.trainer = Trainer(network, run)

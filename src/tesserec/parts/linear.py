@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 EVEN = 64  # rows; of other numbers above it few come again
+NARROW = 128 * 128  # numbers of a weight
 
 
 def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
@@ -72,7 +73,12 @@ class _Product(torch.autograd.Function):
 
 
 def _between(grad: Tensor, seen: Tensor) -> Tensor:
-    """[n, o] x [n, i] -> [o, i]: the wider of the two is taken as the weight."""
+    """[n, o] x [n, i] -> [o, i]: the wider of the two is taken as the weight.
+
+    Where both are narrow, bringing them to lie as oneDNN wants takes longer than it saves.
+    """
+    if grad.shape[1] * seen.shape[1] <= NARROW:
+        return grad.T @ seen
     if grad.shape[1] > seen.shape[1]:
         return _product(seen.T, grad.T).T
     return _product(grad.T, seen.T)

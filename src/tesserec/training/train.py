@@ -17,6 +17,7 @@ from tesserec.evaluation.tasks import mark
 from tesserec.training.checkpoint import Checkpoints, Position, State
 from tesserec.training.devices import Trainer, inference, processes
 from tesserec.training.log import Log, logging
+from tesserec.training.memory import keep_freed
 from tesserec.training.schedule import Schedule
 
 Answer = Callable[[nn.Module], Recommender]
@@ -37,6 +38,7 @@ def train(
     stay. `key` says what a checkpoint belongs to. Raises `NotFinite` within a step of the first
     NaN or infinite loss.
     """
+    keep_freed()
     folder = run.folder if processes()[0] == 0 else None
     with run.seeded("training"), logging(folder, run.tensorboard, run.resume) as log:
         loop = _Loop.begin(network, epochs, schedule, run, key, log)

@@ -111,7 +111,8 @@ def paired(user: Tensor, items: Tensor, batch: Compared) -> Picked:
         return Picked(user, pick(items, batch.positive), items)
     # One read of the item table: each read has a dense gradient of its own.
     both = pick(items, torch.cat([batch.positive, drawn.items.reshape(-1)]))
-    positive, negative = both[: len(batch)], both[len(batch) :]
+    # Cut once: each slice would have a gradient as large as both.
+    positive, negative = both.split([len(batch), drawn.items.numel()])
     return Picked(user, positive, negative.view(*drawn.items.shape, -1))
 
 
