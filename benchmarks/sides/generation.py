@@ -52,7 +52,7 @@ def write_items(histories: str, out: str, k: int) -> dict[str, Any]:
 def begin_learning(batch: str, dropout: float) -> None:
     """Training is about to begin from the network's weights, with one batch."""
     said = np.load(batch)
-    method = TIGER(dropout=dropout, batches={"length": said["histories"].shape[1]})
+    method = TIGER(ids=Given(), dropout=dropout, batches={"length": said["histories"].shape[1]})
     network = method.network(held["data"])
     network.load_state_dict(held["network"].state_dict())
     _, schedule = method.recipe()
