@@ -135,3 +135,14 @@ def test_where_tokens_are_shared_the_level_does_not_matter() -> None:
     torch.testing.assert_close(first, second)
     apart = CodeReader(codes, Encoder(*SHAPE), DIM)
     assert apart.tokens.tolist() == [[1, 6, 8], [2, 5, 8]]
+
+
+def test_an_id_may_be_one_token() -> None:
+    codes = Codes(torch.arange(7)[:, None], (8,))
+    reader = CodeReader(codes, Encoder(*SHAPE), DIM)
+    ours = Generator(codes, reader, Decoder(*SHAPE), DIM, torch.ones(7), 6).eval()
+    packed = Packed(torch.tensor([1, 2, 3]), torch.tensor([2, 1]))
+    memory, read = ours.reader(packed, torch.full((2,), -1), ours.tokens)
+    states = ours.decoder(ours._written(ours.codes[:2]), memory, read)
+    found = ours.advance(ours.decoder.begin(memory, read))
+    torch.testing.assert_close(found[:, 0], ours.logits(states[:, 0], 0))
