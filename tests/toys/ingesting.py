@@ -18,6 +18,7 @@ from threading import Thread
 from tesserec.serve.store import Event, Store
 
 CLIENTS = 6
+PATIENCE_SECONDS = 60
 
 
 def event(client: int, number: int) -> Event:
@@ -53,6 +54,23 @@ def ingest(url: str, folder: Path, seed: int) -> None:
         one.join()
 
 
+def written(folder: Path) -> int:
+    """How many bytes all clients have written down."""
+    return sum(path.stat().st_size for path in folder.glob("client-*"))
+
+
+def wait(folder: Path, draw: random.Random, is_young: bool) -> None:
+    """Until a random moment: young processes are opening the database, others in full work."""
+    if is_young:
+        time.sleep(draw.uniform(0.0, 0.15))
+        return
+    enough = written(folder) + draw.randint(20, 600)
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while written(folder) < enough and time.monotonic() < latest:
+        time.sleep(0.001)
+    time.sleep(draw.uniform(0.0, 0.01))
+
+
 def main(url: str, folder: Path, kills: int, seed: int) -> None:
     draw = random.Random(seed)
     for number in range(kills):
@@ -60,8 +78,7 @@ def main(url: str, folder: Path, kills: int, seed: int) -> None:
         if not child:
             ingest(url, folder, number)
             os._exit(1)  # a client that ends has failed
-        # The first ones die while the database is made.
-        time.sleep(draw.uniform(0.0, 0.15) if number < 5 else draw.uniform(0.1, 0.5))
+        wait(folder, draw, is_young=number < 4)
         os.kill(child, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != -signal.SIGKILL:
