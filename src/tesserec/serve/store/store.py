@@ -65,7 +65,8 @@ class Store:
         found: dict[str, list[Event]] = {user: [] for user in users}
         with self._database.reading() as connection:
             for row in connection.execute(asked.order_by(EVENTS.c.place)):
-                found[row.user].append(Event(*row))
+                event = Event(*row)
+                found[event.user].append(event)
         return [found[user] for user in users]
 
     def forget_user(self, user: str) -> int:
