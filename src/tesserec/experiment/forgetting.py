@@ -10,7 +10,7 @@ import polars as pl
 
 from tesserec.core import Answering, Dataset, Method
 from tesserec.core.errors import BadData, BadRequest, UnknownId
-from tesserec.core.files import read_json, replacing_folder
+from tesserec.core.files import read_json, replacing, replacing_folder
 from tesserec.data import format
 from tesserec.data.importing import is_dataset, located
 from tesserec.data.reading import read
@@ -117,7 +117,8 @@ def _rewrite(source: str, keep: Dataset, what: What, id: str) -> None:
     format.write(keep, place, more)
     for media in sorted((place / "media").glob("*.parquet")) if what == "item" else ():
         frame = pl.read_parquet(media)
-        frame.filter(pl.col("item").cast(pl.String) != id).write_parquet(media)
+        with replacing(media) as aside:
+            frame.filter(pl.col("item").cast(pl.String) != id).write_parquet(aside)
 
 
 def _checks(run: Path, aside: Path, source: str, what: What, id: str) -> tuple[Check, ...]:
