@@ -7,11 +7,13 @@
     README.md             what this is, for people
     manifest.json         SHA-256 of every file
 
+A pipeline has pipeline.json and a folder like this for each of its parts instead (pipeline/saving).
 `load` builds the network on the meta device from the description and the shapes, and assigns the
 weights.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from torch import Tensor, nn
 from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Interactions, Method
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
 from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
+from tesserec.recommenders.pipeline.saving import PIPELINE, read_pipeline, write_pipeline
+from tesserec.recommenders.pipeline.stage import Pipeline
 
 VERSION = 1
 
@@ -34,11 +38,13 @@ def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
     """
     folder = Path(folder)
     method = recommender.method
+    if method is None and isinstance(recommender, Pipeline):
+        return _save_pipeline(recommender, folder, card)
     if method is None:
         raise BadRequest("This recommender does not know its method.", "Save what `fit` returned.")
     weights = _plain(recommender.network.state_dict())
     tables, same = _apart(recommender.tables(), weights)
-    needs = sum(one.numel() * one.element_size() for one in [*weights.values(), *tables.values()])
+    needs = _bytes([*weights.values(), *tables.values()])
     with replacing_folder(folder, needs=needs) as aside:
         _write_json(aside / "method.json", {"version": VERSION, **method.to_dict()})
         save_file(weights, aside / "weights.safetensors")
@@ -58,6 +64,22 @@ def load(folder: Path | str) -> Answering:
     """
     folder = _model_folder(Path(folder))
     verify(folder)
+    return _read(folder)
+
+
+def _save_pipeline(pipeline: Pipeline, folder: Path, card: str) -> Path:
+    """Each part is a whole artifact, which may be loaded alone."""
+    learned = pipeline.network.state_dict().values()
+    with replacing_folder(folder, needs=_bytes(learned)) as aside:
+        write_pipeline(pipeline, aside, save)
+        (aside / "README.md").write_text(_pipeline_card(pipeline, card), "utf-8")
+    return folder
+
+
+def _read(folder: Path) -> Answering:
+    """What a checked folder holds."""
+    if (folder / PIPELINE).is_file():
+        return read_pipeline(folder, _read)
     described = read_json(folder / "method.json")
     if described.pop("version", None) != VERSION:
         raise BadData(f"{folder} was written by another version of tesserec.", "Fit it again.")
@@ -89,7 +111,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 def _model_folder(folder: Path) -> Path:
     for place in (folder, folder / "model"):
-        if (place / MANIFEST).is_file() and (place / "method.json").is_file():
+        described = (place / "method.json", place / PIPELINE)
+        if (place / MANIFEST).is_file() and any(one.is_file() for one in described):
             return place
     raise BadData(
         f"{folder} holds no model.", "Name a folder that `tesserec fit` or `tr.save` has written."
@@ -102,6 +125,10 @@ def _lengthen_memories(network: nn.Module, weights: dict[str, Tensor]) -> None:
         if name in weights and not buffer.numel():
             owner, _, own = name.rpartition(".")
             setattr(network.get_submodule(owner), own, torch.empty_like(weights[name]))
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(one.numel() * one.element_size() for one in tensors)
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -202,6 +229,23 @@ model.recommend(tr.Requests.of(model.catalog, histories=[["an item id", "another
 ```
 
 {_KEEPS_EVENTS if method.keeps_events else _KEEPS_NOTHING}
+{card}"""
+
+
+def _pipeline_card(pipeline: Pipeline, card: str) -> str:
+    kind = type(pipeline)
+    about = (kind.__doc__ or "").strip()
+    parts = "\n".join(f"- [{name}]({name}/README.md)" for name in pipeline.parts)
+    return f"""---
+library_name: tesserec
+tags: [recommender-system, {kind.__name__.lower()}]
+---
+# {kind.__name__}
+
+{about}
+
+{parts}
+
 {card}"""
 
 
