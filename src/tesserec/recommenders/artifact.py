@@ -2,7 +2,7 @@
 
     method.json           the outermost description
     weights.safetensors   what the network learned
-    index/                the tables a lookup answers from
+    index/                the tables a lookup answers from, and what finds items faster
     catalog/              ids, display features and semantic ids; of vectors only their shapes
     README.md             what this is, for people
     manifest.json         SHA-256 of every file
@@ -14,6 +14,7 @@ weights.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from torch import Tensor, nn
 from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Interactions, Method
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
 from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
+from tesserec.recommenders.index import Indexed
 from tesserec.recommenders.pipeline.saving import PIPELINE, read_pipeline, write_pipeline
 from tesserec.recommenders.pipeline.stage import Pipeline
+from tesserec.recommenders.product import ProductRecommender
 
 VERSION = 1
 
@@ -51,6 +54,8 @@ def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
         (aside / "index").mkdir()
         save_file(tables, aside / "index" / "tables.safetensors")
         _write_json(aside / "index" / "index.json", {"same_as_weight": same})
+        if isinstance(recommender, ProductRecommender) and recommender.index is not None:
+            recommender.index.write(aside / "index")
         _write_catalog(recommender.catalog, aside / "catalog")
         (aside / "README.md").write_text(_card(method, recommender, weights, card), "utf-8")
     return folder
@@ -97,7 +102,11 @@ def _read(folder: Path) -> Answering:
     tables = _tensors(folder / "index" / "tables.safetensors")
     same = read_json(folder / "index" / "index.json")["same_as_weight"]
     tables |= {name: weights[weight] for name, weight in same.items()}
-    return method.answer(network.eval(), catalog).by(method).with_tables(tables)
+    found = method.answer(network.eval(), catalog).by(method).with_tables(tables)
+    if isinstance(found, ProductRecommender):
+        index = Indexed.read(folder / "index", found.item_vectors)
+        found = replace(found, index=index)
+    return found
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
