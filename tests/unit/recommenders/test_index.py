@@ -121,7 +121,7 @@ def test_one_length_makes_the_nearest_the_largest_product():
 
 def test_small_catalogues_are_looked_at_whole():
     assert index_for(LARGE - 1) == Exact()
-    assert index_for(LARGE) == FaissIVF()
+    assert index_for(LARGE) == FaissHNSW()
 
 
 def test_an_index_is_measured_by_users_and_items_spread_evenly():

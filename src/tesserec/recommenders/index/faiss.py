@@ -1,10 +1,10 @@
 """faiss: an index of the library of that name, kept in a file of its own.
 
 Johnson, Douze, Jégou: Billion-scale similarity search with GPUs, IEEE Transactions on Big Data
-2021. Graphs and cells are made for distances. The largest inner product becomes the smallest
-distance when each item gets one coordinate more, so that all are of one length, and each query a
-0 there (Bachrach et al.: Speeding up the Xbox recommender system using a Euclidean transformation
-for inner-product spaces, RecSys 2014).
+2021. Cells are made for distances. The largest inner product becomes the smallest distance when
+each item gets one number more, so that all are of one length, and each query a 0 there (Bachrach et
+al.: Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
+spaces, RecSys 2014).
 """
 
 from abc import abstractmethod
@@ -94,15 +94,21 @@ class FaissHNSW(FaissIndex):
     """Items are linked with their neighbours, and one walks towards the query.
 
     Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using hierarchical
-    navigable small world graphs, TPAMI 2020. With several threads no two graphs are the same.
+    navigable small world graphs, TPAMI 2020. Neighbours are those with large inner products: with
+    distances between vectors of one length, as for cells, far less was found where lengths differ.
+    With several threads no two graphs are the same.
     """
 
     links: int = Field(default=32, ge=2)  # M
     effort: int = Field(default=200, ge=1)  # efConstruction: how well neighbours are looked for
     breadth: int = Field(default=128, ge=1)  # efSearch: how many ways are followed at once
 
+    def vectors(self, items: Tensor) -> Tensor:
+        return items.detach().cpu().float()
+
     def empty(self, dim: int, count: int) -> Any:
-        index = library().IndexHNSWFlat(dim, self.links)
+        faiss = library()
+        index = faiss.IndexHNSWFlat(dim, self.links, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = self.effort
         index.hnsw.efSearch = self.breadth
         return index

@@ -1,5 +1,6 @@
 """Indexed: an index that was built, how well it finds, and answers that lose nothing by it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor
 from tesserec.core import Histories, Ragged, Recommendations, Requests
 from tesserec.core.files import read_json, write_json
 from tesserec.recommenders.index.exact import Exact
-from tesserec.recommenders.index.faiss import FaissIVF
+from tesserec.recommenders.index.faiss import FaissHNSW
 from tesserec.recommenders.index.searcher import Index, Searcher
 from tesserec.recommenders.top_k import check, nothing, rank_candidates, rank_products
 
@@ -24,9 +25,10 @@ MEASURED = 20  # answers of which recall is told
 def index_for(items: int) -> Index:
     """The kind of index for so many items: none until there are many.
 
-    Cells find more than a graph does where lengths of vectors differ, and are built sooner.
+    A graph finds much whatever the vectors are like; cells are built sooner, and find as much
+    where items lie in clusters.
     """
-    return Exact() if items < LARGE else FaissIVF()
+    return Exact() if items < LARGE else FaissHNSW()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +81,12 @@ class Indexed:
     def write(self, folder: Path) -> None:
         """Beside the tables of a model."""
         self.kind.write(self.searcher, folder)
-        facts = {"index": self.kind.to_dict(), f"recall@{MEASURED}": self.recall}
-        write_json(folder / FILE, {**facts, "queries": self.queries})
+        write_json(folder / FILE, {"index": self.kind.to_dict(), **self.facts})
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How well it finds, and by how many queries that was measured."""
+        return {f"recall@{MEASURED}": self.recall, "queries": self.queries}
 
     @classmethod
     def read(cls, folder: Path, items: Tensor) -> "Indexed | None":
