@@ -130,7 +130,7 @@ ENCODERS = {
         {"batches": {"length": 6}}
     ),
     "convolutions": tr.NextItNet(dim=8).changed({"batches": {"length": 6}}),
-    "pictures": tr.Caser(dim=8).changed({"batches": {"length": 6}}),
+    "pictures": tr.Caser(dim=8, window=6),
     "recurrence and a bias": tr.GRU4Rec(dim=8, bias=True).changed({"batches": {"length": 6}}),
 }
 
@@ -139,7 +139,7 @@ ENCODERS = {
 def test_an_encoder_as_onnx_answers_as_the_model(name, tmp_path):
     need("onnx", "onnxscript", "onnxruntime")
     model = encoder(ENCODERS[name])
-    export(model, Onnx(k=4), tmp_path / "out")
+    assert export(model, Onnx(k=4), tmp_path / "out")["longest"] == 6
     histories = [[1, 2, 3], [], [4], [5, 6, 7, 8, 9, 10], [3, 3]]
     padded = torch.full((5, 6), -1)
     for row, history in enumerate(histories):

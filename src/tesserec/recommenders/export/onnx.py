@@ -32,7 +32,7 @@ class Onnx(Format):
     """`model.onnx`, and ids in the order of rows: `items.parquet`, `users.parquet`.
 
     A lookup takes `user` [B]; an encoder takes `history` [B, T]: rows of items, oldest first, then
-    -1. Out come `query` [B, D], `items` [B, k] and `scores` [B, k]. Nothing is left out of the
+    -1, T as `export.json` says (`longest`). Out come `query` [B, D], `items` [B, k] and `scores` [B, k]. Nothing is left out of the
     answers: what somebody has seen is for the caller to leave out. What is written is computed
     once by onnxruntime and compared.
     """
@@ -50,7 +50,8 @@ class Onnx(Format):
             if name == "items" or isinstance(model, LookupRecommender):
                 table = pl.DataFrame([rows, entities.ids.alias("id")])
                 table.write_parquet(folder / f"{name}.parquet")
-        return {"k": k, "input": graph.asked, "difference": difference}
+        width = {"longest": graph.longest} if isinstance(graph, EncoderGraph) else {}
+        return {"k": k, "input": graph.asked, **width, "difference": difference}
 
 
 class Graph(nn.Module):
