@@ -32,9 +32,9 @@ class Onnx(Format):
     """`model.onnx`, and ids in the order of rows: `items.parquet`, `users.parquet`.
 
     A lookup takes `user` [B]; an encoder takes `history` [B, T]: rows of items, oldest first, then
-    -1, T as `export.json` says (`longest`). Out come `query` [B, D], `items` [B, k] and `scores` [B, k]. Nothing is left out of the
-    answers: what somebody has seen is for the caller to leave out. What is written is computed
-    once by onnxruntime and compared.
+    -1; T is `longest` in `export.json`. Out come `query` [B, D], `items` [B, k] and `scores`
+    [B, k]. Nothing is left out of the answers: what somebody has seen is for the caller to leave
+    out. What is written is computed once by onnxruntime and compared.
     """
 
     k: int = Field(default=100, ge=1)  # answers
