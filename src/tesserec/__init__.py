@@ -43,7 +43,15 @@ _PLACES = {
     "tesserec.data.sample": ("sample",),
     "tesserec.data.transforms": ("deduplicate", "k_core", "only", "sessions"),
     "tesserec.evaluation": ("Report", "compare", "evaluate", "evaluate_settings", "side_by_side"),
-    "tesserec.recommenders": ("load", "save"),
+    "tesserec.recommenders": (
+        "Cascade",
+        "Fallback",
+        "Filtered",
+        "Mixture",
+        "Reranked",
+        "load",
+        "save",
+    ),
 }
 _WHERE = {name: module for module, names in _PLACES.items() for name in names}
 

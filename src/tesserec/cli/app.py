@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, encode, fit, forget, look, study, tokenize
+from tesserec.cli import ask, data, demo, encode, export, fit, forget, look, study, tokenize
 
 app = typer.Typer(
     name="tesserec",
@@ -26,6 +26,7 @@ for command in (
     ask.recommend,
     ask.similar,
     ask.explain,
+    export.export,
     study.run,
     study.tune,
     forget.forget,

@@ -133,6 +133,16 @@ class Histories:
     def __getitem__(self, rows: slice | Tensor) -> "Histories":
         return replace(self, items=self.items[rows])
 
+    def renumbered(self, numbers: Tensor) -> "Histories":
+        """Items as rows of another catalogue [I]; those that become -1 are left out."""
+        _, places = self.items.places()
+        items, kept = self.items.renumbered(numbers)
+        beside = {
+            name: None if (column := getattr(self, name)) is None else column[places][kept]
+            for name in ("time", "kind", "weight")
+        }
+        return replace(self, items=items, **beside)
+
 
 @dataclass(frozen=True, eq=False)
 class Interactions:

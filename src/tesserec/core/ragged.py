@@ -83,6 +83,18 @@ class Ragged:
         order = torch.argsort(values, stable=True)
         return Ragged.grouped(rows[order], values[order], len(self))
 
+    def renumbered(self, numbers: Tensor) -> tuple["Ragged", Tensor]:
+        """Each value as `numbers[value]`; what is -1 or becomes it is left out.
+
+        Also which of the values of `pairs` were kept: [m] bool
+        """
+        rows, values = self.pairs()
+        found = torch.full_like(values, -1)
+        there = values >= 0
+        found[there] = numbers[values[there]]
+        kept = found >= 0
+        return Ragged.grouped(rows[kept], found[kept], len(self)), kept
+
     def last(self, width: int) -> "Ragged":
         """At most the last `width` values of each row."""
         return Ragged(self.values, torch.maximum(self.starts, self.ends - width), self.ends)

@@ -105,6 +105,8 @@ class Recommendations:
     items: Tensor  # [B, k] rows, best first, padded with -1
     scores: Tensor  # [B, k], descending; -inf beside -1
     reasons: Sequence[str] | None = None
+    # [B, k] how likely each item was at its place, given those before it; where chance chose
+    propensities: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -117,7 +119,9 @@ class Recommendations:
             torch.cat([one.items for one in parts]),
             torch.cat([one.scores for one in parts]),
         )
-        return cls(items, scores, reasons or None)
+        chances = [one.propensities for one in parts if one.propensities is not None]
+        whole = torch.cat(chances) if chances and len(chances) == len(parts) else None
+        return cls(items, scores, reasons or None, whole)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Questions by id, answers by id: what `recommend`, `similar` and `explain` do."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ class Desk:
 
     @property
     def _name(self) -> str:
-        return type(self.model.method).__name__
+        return type(self.model.method or self.model).__name__
 
     def _asked(self, users: Tensor, history: Histories, where: str | None) -> Requests:
         allowed = None if where is None else allowed_items(self.model.catalog.items, where)
@@ -170,16 +170,7 @@ class Desk:
         mine, theirs = self.model.catalog.items.ids, self.data.catalog.items.ids
         if len(mine) == len(theirs) and mine.dtype == theirs.dtype and (mine == theirs).all():
             return history
-        place = self.model.catalog.items.rows(theirs)
-        rows, places = history.items.places()
-        found = place[history.items.values[places]]
-        kept = found >= 0
-        items = Ragged.grouped(rows[kept], found[kept], len(history))
-        beside = {
-            name: None if (column := getattr(history, name)) is None else column[places][kept]
-            for name in ("time", "kind", "weight")
-        }
-        return replace(history, items=items, **beside)
+        return history.renumbered(self.model.catalog.items.rows(theirs))
 
 
 _BRING = "Name the data with --data, or give the history with --history item,item,..."

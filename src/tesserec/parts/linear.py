@@ -21,7 +21,7 @@ NARROW = 128 * 128  # numbers of a weight
 def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
     """[..., i] x [o, i] -> [..., o], and ReLU of it if asked for."""
     rows = seen.reshape(-1, seen.shape[-1])
-    if (len(rows) <= FEW or len(rows) % EVEN == 0) and _by_onednn(rows, weight):
+    if _by_onednn(rows, weight) and (len(rows) <= FEW or len(rows) % EVEN == 0):
         found: Tensor = _Product.apply(rows, weight, bias, relu)  # type: ignore[no-untyped-call]
         return found.view(*seen.shape[:-1], len(weight))
     found = functional.linear(seen, weight, bias)
@@ -33,11 +33,11 @@ def filled(values: Tensor) -> Tensor:
 
     That is the next of 16 steps on the way to twice as many: at most 6 % more where they are many.
     """
+    if not _by_onednn(values, values) or len(values) <= FEW:
+        return values
     step = max(EVEN, 2 ** (len(values).bit_length() - 5))
     behind = -len(values) % step
-    if not behind or len(values) <= FEW or not _by_onednn(values, values):
-        return values
-    return functional.pad(values, (0, 0, 0, behind))
+    return values if not behind else functional.pad(values, (0, 0, 0, behind))
 
 
 class Layer(nn.Linear):
@@ -99,6 +99,7 @@ def _by_onednn(seen: Tensor, weight: Tensor) -> bool:
     """Whether this is what oneDNN is faster at: float32 on a CPU."""
     return (
         seen.device.type == "cpu"
+        and bool(torch.backends.mkldnn.enabled)  # off where a graph is traced that others compute
         and seen.dtype == weight.dtype == torch.float32
         and seen.numel() > 0
         and weight.numel() > 0

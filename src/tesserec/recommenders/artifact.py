@@ -2,16 +2,19 @@
 
     method.json           the outermost description
     weights.safetensors   what the network learned
-    index/                the tables a lookup answers from
+    index/                the tables a lookup answers from, and what finds items faster
     catalog/              ids, display features and semantic ids; of vectors only their shapes
     README.md             what this is, for people
     manifest.json         SHA-256 of every file
 
+A pipeline has pipeline.json and a folder like this for each of its parts instead (pipeline/saving).
 `load` builds the network on the meta device from the description and the shapes, and assigns the
 weights.
 """
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,10 @@ from torch import Tensor, nn
 from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Interactions, Method
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
 from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
+from tesserec.recommenders.index import Indexed
+from tesserec.recommenders.pipeline.saving import PIPELINE, read_pipeline, write_pipeline
+from tesserec.recommenders.pipeline.stage import Pipeline
+from tesserec.recommenders.product import ProductRecommender
 
 VERSION = 1
 
@@ -34,17 +41,21 @@ def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
     """
     folder = Path(folder)
     method = recommender.method
+    if method is None and isinstance(recommender, Pipeline):
+        return _save_pipeline(recommender, folder, card)
     if method is None:
         raise BadRequest("This recommender does not know its method.", "Save what `fit` returned.")
     weights = _plain(recommender.network.state_dict())
     tables, same = _apart(recommender.tables(), weights)
-    needs = sum(one.numel() * one.element_size() for one in [*weights.values(), *tables.values()])
+    needs = _bytes([*weights.values(), *tables.values()])
     with replacing_folder(folder, needs=needs) as aside:
         _write_json(aside / "method.json", {"version": VERSION, **method.to_dict()})
         save_file(weights, aside / "weights.safetensors")
         (aside / "index").mkdir()
         save_file(tables, aside / "index" / "tables.safetensors")
         _write_json(aside / "index" / "index.json", {"same_as_weight": same})
+        if isinstance(recommender, ProductRecommender) and recommender.index is not None:
+            recommender.index.write(aside / "index")
         _write_catalog(recommender.catalog, aside / "catalog")
         (aside / "README.md").write_text(_card(method, recommender, weights, card), "utf-8")
     return folder
@@ -58,6 +69,22 @@ def load(folder: Path | str) -> Answering:
     """
     folder = _model_folder(Path(folder))
     verify(folder)
+    return _read(folder)
+
+
+def _save_pipeline(pipeline: Pipeline, folder: Path, card: str) -> Path:
+    """Each part is a whole artifact, which may be loaded alone."""
+    learned = pipeline.network.state_dict().values()
+    with replacing_folder(folder, needs=_bytes(learned)) as aside:
+        write_pipeline(pipeline, aside, save)
+        (aside / "README.md").write_text(_pipeline_card(pipeline, card), "utf-8")
+    return folder
+
+
+def _read(folder: Path) -> Answering:
+    """What a checked folder holds."""
+    if (folder / PIPELINE).is_file():
+        return read_pipeline(folder, _read)
     described = read_json(folder / "method.json")
     if described.pop("version", None) != VERSION:
         raise BadData(f"{folder} was written by another version of tesserec.", "Fit it again.")
@@ -75,7 +102,11 @@ def load(folder: Path | str) -> Answering:
     tables = _tensors(folder / "index" / "tables.safetensors")
     same = read_json(folder / "index" / "index.json")["same_as_weight"]
     tables |= {name: weights[weight] for name, weight in same.items()}
-    return method.answer(network.eval(), catalog).by(method).with_tables(tables)
+    found = method.answer(network.eval(), catalog).by(method).with_tables(tables)
+    if isinstance(found, ProductRecommender):
+        index = Indexed.read(folder / "index", found.item_vectors)
+        found = replace(found, index=index)
+    return found
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -89,7 +120,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 def _model_folder(folder: Path) -> Path:
     for place in (folder, folder / "model"):
-        if (place / MANIFEST).is_file() and (place / "method.json").is_file():
+        described = (place / "method.json", place / PIPELINE)
+        if (place / MANIFEST).is_file() and any(one.is_file() for one in described):
             return place
     raise BadData(
         f"{folder} holds no model.", "Name a folder that `tesserec fit` or `tr.save` has written."
@@ -102,6 +134,10 @@ def _lengthen_memories(network: nn.Module, weights: dict[str, Tensor]) -> None:
         if name in weights and not buffer.numel():
             owner, _, own = name.rpartition(".")
             setattr(network.get_submodule(owner), own, torch.empty_like(weights[name]))
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(one.numel() * one.element_size() for one in tensors)
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -202,6 +238,23 @@ model.recommend(tr.Requests.of(model.catalog, histories=[["an item id", "another
 ```
 
 {_KEEPS_EVENTS if method.keeps_events else _KEEPS_NOTHING}
+{card}"""
+
+
+def _pipeline_card(pipeline: Pipeline, card: str) -> str:
+    kind = type(pipeline)
+    about = (kind.__doc__ or "").strip()
+    parts = "\n".join(f"- [{name}]({name}/README.md)" for name in pipeline.parts)
+    return f"""---
+library_name: tesserec
+tags: [recommender-system, {kind.__name__.lower()}]
+---
+# {kind.__name__}
+
+{about}
+
+{parts}
+
 {card}"""
 
 

@@ -88,10 +88,14 @@ class BeamRecommender(Answerer):
         return shares_of(self._unit, requests, items)
 
     @property
-    def _unit(self) -> Tensor:
+    def item_vectors(self) -> Tensor:
+        """What items are compared by, the sums of their tokens: [I, D]"""
         with torch.inference_mode():
-            vectors = cast(Callable[[], Tensor], self.network.item_vectors)()
-            return functional.normalize(vectors, dim=1).cpu()
+            return cast(Callable[[], Tensor], self.network.item_vectors)().cpu()
+
+    @property
+    def _unit(self) -> Tensor:
+        return functional.normalize(self.item_vectors, dim=1)
 
     @property
     def _popularity(self) -> Tensor:

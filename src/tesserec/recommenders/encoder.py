@@ -60,7 +60,7 @@ class EncoderRecommender(ProductRecommender):
             return {**self._tables, "average": self._average}
 
     def with_tables(self, tables: Tables) -> Self:
-        return replace(self, stored=tables)
+        return replace(self, stored=tables, index=None)
 
     @property
     def item_vectors(self) -> Tensor:

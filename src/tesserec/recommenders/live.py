@@ -8,7 +8,6 @@ from torch import Tensor
 
 from tesserec.core import Histories, Ragged, Recommendations, Requests
 from tesserec.core.errors import BadRequest
-from tesserec.recommenders.top_k import rank_products
 
 
 class Encoding(Protocol):
@@ -21,6 +20,7 @@ class Encoding(Protocol):
     @property
     def input_vectors(self) -> Tensor: ...
     def queries(self, requests: Requests) -> Tensor: ...
+    def ranked(self, queries: Tensor, requests: Requests, k: int) -> Recommendations: ...
 
 
 class Live:
@@ -64,7 +64,7 @@ class Live:
     def recommend(self, k: int) -> Recommendations:
         """The k best items now."""
         with torch.inference_mode():
-            return rank_products(self.query, self.recommender.item_vectors, self.request, k)
+            return self.recommender.ranked(self.query, self.request, k)
 
     def _begun(self) -> tuple[Tensor, Any]:
         begin = getattr(self.recommender.network, "begin", None)

@@ -41,7 +41,7 @@ class LookupRecommender(ProductRecommender):
         return self._tables
 
     def with_tables(self, tables: Tables) -> Self:
-        return replace(self, stored=tables)
+        return replace(self, stored=tables, index=None)
 
     @property
     def item_vectors(self) -> Tensor:

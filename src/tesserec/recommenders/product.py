@@ -1,7 +1,8 @@
 """ProductRecommender: answers are the largest inner products of a query with the items' vectors."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -9,12 +10,15 @@ from torch.nn import functional
 
 from tesserec.core import Histories, Ragged, Recommendations, Requests
 from tesserec.recommenders.answerer import Answerer
+from tesserec.recommenders.index import Index, Indexed, sampled
 from tesserec.recommenders.top_k import rank_candidates, rank_products
 
 
 @dataclass(frozen=True, eq=False)
 class ProductRecommender(Answerer):
     """What recommenders that make a query per request have in common."""
+
+    index: Indexed | None = field(default=None, kw_only=True)  # or all items are looked at
 
     @property
     @abstractmethod
@@ -30,7 +34,22 @@ class ProductRecommender(Answerer):
             if requests.candidates is not None:
                 scores = self.score(requests, requests.candidates)
                 return rank_candidates(scores, requests, k)
-            return rank_products(self.queries(requests), self.item_vectors, requests, k)
+            return self.ranked(self.queries(requests), requests, k)
+
+    def ranked(self, queries: Tensor, requests: Requests, k: int) -> Recommendations:
+        """The answers to requests whose queries are known: [B, D] -> [B, k]"""
+        rank = rank_products if self.index is None else self.index.rank
+        return rank(queries, self.item_vectors, requests, k)
+
+    def indexed(self, kind: Index, asked: Requests | None = None) -> Self:
+        """The same recommender with an index over its items.
+
+        How well it finds is measured by what is `asked`, else by a sample of users and items.
+        """
+        asked = asked or sampled(len(self.catalog.users), len(self.catalog.items))
+        with torch.inference_mode():
+            made = Indexed.built(kind, self.item_vectors, self.queries(asked))
+        return replace(self, index=made)
 
     def score(self, requests: Requests, items: Tensor) -> Tensor:
         """[B, C] -> [B, C]; -inf beside -1."""

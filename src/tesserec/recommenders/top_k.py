@@ -21,7 +21,7 @@ BLOCK = 1024  # requests ranked at once
 @torch.no_grad()
 def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k items with the largest inner product: [B, D] x [I, D] -> [B, k]"""
-    _check(k)
+    check(k)
     parts = []
     for start in range(0, len(queries), BLOCK):
         block = slice(start, start + BLOCK)
@@ -40,7 +40,7 @@ def rank_products(queries: Tensor, items: Tensor, requests: Requests, k: int) ->
 
 def rank_scores(scores: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k items with the largest score: [B, I] -> [B, k]; items that score -inf are left out."""
-    _check(k)
+    check(k)
     if scores.device.type != "cpu":
         return _rank_by_torch(scores, requests, k)
     best = _best(requests, k)
@@ -66,7 +66,7 @@ def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def rank_candidates(scores: Tensor, requests: Requests, k: int) -> Recommendations:
     """The k best of `requests.candidates`, which score like this: [B, C] -> [B, k]"""
-    _check(k)
+    check(k)
     candidates = requests.candidates
     assert candidates is not None
     usable = _usable(candidates, requests) & ~scores.cpu().isnan()
@@ -83,7 +83,8 @@ def nothing(count: int, k: int) -> Recommendations:
     return Recommendations(torch.full((count, k), -1), torch.full((count, k), -torch.inf))
 
 
-def _check(k: int) -> None:
+def check(k: int) -> None:
+    """Raises `BadRequest` for k below 1."""
     if k < 1:
         raise BadRequest(f"k = {k} answers were asked for.", "Ask for one or more.")
 

@@ -60,3 +60,13 @@ def test_rows_without_anything_are_rows():
     assert Ragged.empty(3).padded().shape == (3, 0)
     assert Ragged.empty(0).padded().shape == (0, 0)
     assert Ragged.of([]).lists() == []
+
+
+def test_renumbered_rows_leave_out_what_has_no_number():
+    rows = Ragged.of([[2, 0, -1], [], [1, 1, 2]])
+    found, kept = rows.renumbered(torch.tensor([5, -1, 7]))
+    assert found.lists() == [[7, 5], [], [7]]
+    assert kept.tolist() == [True, True, False, False, False, True]
+    part, kept = rows[torch.tensor([2, 0])].renumbered(torch.tensor([5, 4, 7]))
+    assert part.lists() == [[4, 4, 7], [7, 5]]
+    assert kept.tolist() == [True] * 5 + [False]

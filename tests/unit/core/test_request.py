@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
@@ -94,3 +96,10 @@ def test_a_seeded_block_leaves_the_global_generator_as_it_was():
 def test_a_stage_has_a_folder_of_its_own(tmp_path):
     assert Run(folder=tmp_path).stage("ids").folder == tmp_path / "ids"
     assert Run().stage("ids").folder is None
+
+
+def test_propensities_are_joined_where_all_answers_have_them():
+    one = Recommendations(torch.tensor([[1]]), torch.tensor([[2.0]]))
+    chance = replace(one, propensities=torch.tensor([[0.25]]))
+    assert Recommendations.joined([chance, chance]).propensities.tolist() == [[0.25], [0.25]]
+    assert Recommendations.joined([chance, one]).propensities is None

@@ -145,5 +145,5 @@ class Convolution(nn.Module):
         return self._mixed([memory[:, steps] for steps in self.back]), memory[:, :-1]
 
     def _mixed(self, taps: list[Tensor]) -> Tensor:
-        mixed = self.mix(filled(torch.cat(taps, 1)))[: len(taps[0])]
+        mixed = self.mix(filled(torch.cat(taps, 1)))[: taps[0].shape[0]]
         return functional.relu(self.norm(mixed))

@@ -130,8 +130,8 @@ class Packed:
         """What lay so many events before each in its sequence, or zeros: [T, D] -> [T, D]"""
         if steps == 0:
             return values
-        count = min(steps, len(values))
-        moved = functional.pad(values[: len(values) - count], (0, 0, count, 0))
+        count = min(steps, values.shape[0])
+        moved = functional.pad(values[: values.shape[0] - count], (0, 0, count, 0))
         return moved.masked_fill((self.from_start < steps)[:, None], 0.0)
 
     @cached_property

@@ -133,16 +133,20 @@ class NextItem(nn.Module):
     def encode(self, requests: Requests, inputs: Tensor) -> Tensor:
         """A query per request, each with a history: [B, D]"""
         packed, order = Packed.of(requests.history, self.longest)
-        packed = packed.to(inputs.device)
+        found = self.asked_after(packed.to(inputs.device), inputs)
+        queries = torch.empty_like(found)
+        queries[order.to(found.device)] = found
+        return queries
+
+    def asked_after(self, packed: Packed, inputs: Tensor) -> Tensor:
+        """The query after the last event of each sequence: [S, D]"""
         values = self.entered(packed, inputs)
         last = getattr(self.reader, "ends", None)
         if last is not None:
             states = last(values, packed)
         else:
             states = self.reader(values, packed)[packed.ends - 1]
-        queries = torch.empty_like(states)
-        queries[order.to(states.device)] = states
-        return cast(Tensor, prepared(self.objective, self._asked(queries)))
+        return cast(Tensor, prepared(self.objective, self._asked(states)))
 
     def begin(self, requests: Requests, inputs: Tensor) -> tuple[Tensor, Live] | None:
         """The query of one history, and a state to go on from; None where one cannot.

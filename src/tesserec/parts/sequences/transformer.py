@@ -80,7 +80,7 @@ class Transformer(nn.Module):
 
     def forward(self, values: Tensor, packed: Packed, memories: Memories | None = None) -> Tensor:
         """The state after each event: [T, D] -> [T, D]. Fills `memories` if there is a list."""
-        count, values = len(values), filled(values)
+        count, values = values.shape[0], filled(values)
         for block in self.blocks:
             values = block(values, packed, memories)
         return self.last(values[:count])
@@ -225,7 +225,7 @@ class Attention(nn.Module):
             tables.append(seen.transpose(1, 2).flatten(2))
             if keep:
                 memory.append(Memory(key, value, _there(group)))
-        return self.out(packed.joined(tables, len(keys))), memory
+        return self.out(packed.joined(tables, keys.shape[0])), memory
 
     def ends(
         self, queries: Tensor, keys: Tensor, packed: Packed, keep: bool = False
@@ -236,7 +236,7 @@ class Attention(nn.Module):
         both = linear(keys, self.into.weight[dim:], self.into.bias[dim:])
         seen, memory, first = [], [], 0
         for group in packed.groups:
-            rows = slice(first, first + len(group.lengths))
+            rows = slice(first, first + group.lengths.shape[0])
             key, value = self._by_head(group.padded(both))
             value = self._dropped(value)
             query = asked[rows].view(-1, self.heads, 1, dim // self.heads)
