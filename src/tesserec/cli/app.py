@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, encode, fit, look, study, tokenize
+from tesserec.cli import ask, data, demo, encode, fit, look, serve, study, tokenize
 
 app = typer.Typer(
     name="tesserec",
@@ -28,6 +28,7 @@ for command in (
     ask.explain,
     study.run,
     study.tune,
+    serve.serve,
     look.methods,
     look.doctor,
     demo.demo,
