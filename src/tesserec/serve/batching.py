@@ -20,7 +20,7 @@ class Groupable(Protocol):
 
 Question = TypeVar("Question", bound=Groupable)
 Answer = TypeVar("Answer")
-Waiting = tuple[Question, "asyncio.Future[Answer]"]
+Waiting = tuple[Question, asyncio.Future[Answer]]
 
 
 class Batcher(Generic[Question, Answer]):

@@ -87,7 +87,8 @@ def _misread(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Problem(400, found[0]["msg"])
-    errors = [{"pointer": _pointer(one["loc"]), "detail": one["msg"]} for one in found[:20]]
+    told = [(_pointer(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in found[:20]]
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in told]
     first = errors[0]
     return Problem(422, f"{first['pointer'] or 'The body'}: {first['detail']}.", errors=errors)
 
