@@ -1,6 +1,7 @@
 """The application: routes, what goes around them, and what goes on beside them."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -14,6 +15,7 @@ from tesserec.serve.openapi import describe
 from tesserec.serve.routes import events, explain, health, models, recommend, similar
 from tesserec.serve.service import Service
 
+TURN = 0.0005  # seconds
 LOOK = 1.0  # seconds between looks at which version other processes have activated
 
 
@@ -22,6 +24,8 @@ def application(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        # The loop and the model's thread take turns: the default lets one wait for 5 ms.
+        sys.setswitchinterval(TURN)
         service.log.say("ready", model=service.models.active.version.name)
         following = asyncio.create_task(_follow(service))
         yield
@@ -30,6 +34,7 @@ def application(service: Service) -> FastAPI:
         with suppress(asyncio.CancelledError):
             await following
         await asyncio.to_thread(service.close)
+        service.log.flush()
         service.log.say("stopped")
 
     # Pages of FastAPI that show the description would load scripts from elsewhere.

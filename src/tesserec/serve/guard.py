@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import time
+from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self.app, self.service = app, service
+        # Drawn once: each draw would let go of the interpreter, and wait until it is free again.
+        self._process, self._number = secrets.token_hex(6), count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -25,7 +28,7 @@ class Guard:
             return
         began, status = time.perf_counter(), 0
         headers = dict(scope["headers"])
-        request_id = _id(headers.get(b"x-request-id", b""))
+        request_id = self._id(headers.get(b"x-request-id", b""))
         scope["request_id"] = request_id
 
         async def told(message: Message) -> None:
@@ -44,6 +47,12 @@ class Guard:
                 await trouble.response(request_id)(scope, receive, told)
         finally:
             self._note(scope, request_id, status or 499, time.perf_counter() - began)
+
+    def _id(self, given: bytes) -> str:
+        """The client's own id where it is fit for logs, or a new one."""
+        if _SANE.fullmatch(given):
+            return given.decode()
+        return f"{self._process}-{next(self._number)}"
 
     def _told(self, error: Exception, request_id: str) -> Problem:
         if isinstance(error, TimeoutError):
@@ -77,10 +86,8 @@ class Guard:
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if route != "none" else "any"
         service = self.service
-        service.meters.requests.labels(route, method, status).inc()
-        service.meters.seconds.labels(route).observe(seconds)
-        service.log.say(
-            "request",
+        service.meters.answered(route, method, status, seconds)
+        service.log.request(
             id=request_id,
             method=method,
             route=route,
@@ -93,8 +100,3 @@ class Guard:
 def _too_large(most: int) -> Problem:
     close = {"Connection": "close"}  # what is left of the body is not read
     return Problem(413, f"The body is larger than {most} bytes.", "Send less at once.", close)
-
-
-def _id(given: bytes) -> str:
-    """The client's own id where it is fit for logs, or a new one."""
-    return given.decode() if _SANE.fullmatch(given) else secrets.token_hex(8)

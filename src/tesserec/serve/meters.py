@@ -25,6 +25,7 @@ class Meters:
 
     def __post_init__(self) -> None:
         here = self.registry
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "tesserec_requests", "Answered requests.", ["route", "method", "status"], registry=here
         )
@@ -39,6 +40,15 @@ class Meters:
         self.waiting = Gauge(
             "tesserec_waiting", "Questions that wait for the model.", registry=here
         )
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One request more."""
+        key = (route, method, status)
+        if key not in self._known:  # looking labels up takes longer than counting
+            self._known[key] = (self.requests.labels(*key), self.seconds.labels(route))
+        counter, histogram = self._known[key]
+        counter.inc()
+        histogram.observe(seconds)
 
     def text(self) -> bytes:
         """All figures, as Prometheus reads them."""
