@@ -38,7 +38,10 @@ class Meters:
         self.events = Counter("tesserec_events", "Events kept.", registry=here)
         self.swaps = Counter("tesserec_swaps", "Models activated.", registry=here)
         self.waiting = Gauge(
-            "tesserec_waiting", "Questions that wait for the model.", registry=here
+            "tesserec_waiting",
+            "Questions that wait for the model.",
+            registry=here,
+            multiprocess_mode="livesum",
         )
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:

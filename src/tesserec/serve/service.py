@@ -43,10 +43,9 @@ class Service:
         limits, waiting = self.limits, self.limits.waiting
         self.rates = None if limits.rate is None else Rates(limits.rate)
         self.questions: Batcher[Question | Near | Why, bytes] = Batcher(
-            self._answers, limits.batch, waiting, "model", self.meters.batch.observe
+            self._answers, limits.batch, waiting, "model", self._watch
         )
         self.writing: Batcher[Posted, int] = Batcher(self._keep, limits.batch, waiting, "events")
-        self.meters.waiting.set_function(lambda: len(self.questions))
 
     def admit(self, request: Request, wanted: Role) -> str:
         """The id of a request that may do this. Raises `Problem` for the others."""
@@ -65,6 +64,11 @@ class Service:
                 raise busy("This key asks too often.", wait, status=429)
         return str(request.scope["request_id"])
 
+    def figures(self) -> bytes:
+        """What was counted and timed, for Prometheus."""
+        self.meters.waiting.set(len(self.questions))
+        return self.meters.text()
+
     def swapped(self, **facts: str) -> None:
         """Another version answers now: say so."""
         self.meters.swaps.inc()
@@ -75,6 +79,11 @@ class Service:
         self.questions.close()
         self.writing.close()
         self.keeper.close()
+
+    def _watch(self, size: int) -> None:
+        """A batch begins: how large it is, and how many were left behind."""
+        self.meters.batch.observe(size)
+        self.meters.waiting.set(len(self.questions))
 
     def _answers(self, questions: Sequence[Question | Near | Why]) -> list[bytes | Exception]:
         match questions[0]:

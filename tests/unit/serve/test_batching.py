@@ -75,7 +75,7 @@ def test_one_that_goes_wrong_spoils_no_other_and_what_all_share_is_said_to_all()
 
 def test_more_than_may_wait_are_refused_and_those_that_nobody_waits_for_are_not_answered() -> None:
     sizes: list[list[int]] = []
-    batcher: Batcher[Number, int] = Batcher(lambda some: halves(some, sizes), 10, 2)
+    batcher: Batcher[Number, int] = Batcher(lambda some: halves(some, sizes), 10, 1)
 
     async def ask() -> list[Any]:
         gone = asyncio.ensure_future(batcher.ask(Number(1)))

@@ -34,6 +34,6 @@ def routes(service: Service) -> APIRouter:
     async def metrics(request: Request) -> Response:
         """Figures as Prometheus reads them."""
         service.admit(request, "read")
-        return Response(service.meters.text(), media_type="text/plain; version=0.0.4")
+        return Response(service.figures(), media_type="text/plain; version=0.0.4")
 
     return router
