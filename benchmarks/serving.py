@@ -86,12 +86,12 @@ def serve(name: str) -> None:
     """Be the server, and say which port was free."""
     import uvicorn
 
-    from tesserec.serve.running import _listening
+    from tesserec.serve.running import listening
 
-    listening = _listening("127.0.0.1", 0)
+    door = listening("127.0.0.1", 0)
     app = _bare() if name == "bare" else _recommending()
-    print(listening.getsockname()[1], flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listening])
+    print(door.getsockname()[1], flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([door])
 
 
 def _bare() -> Any:

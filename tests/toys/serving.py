@@ -19,7 +19,7 @@ from tesserec.serve.app import application
 from tesserec.serve.keeping import Memory, Version
 from tesserec.serve.log import Log
 from tesserec.serve.models import Models
-from tesserec.serve.running import _listening
+from tesserec.serve.running import listening
 from tesserec.serve.served import Served
 from tesserec.serve.service import Service
 
@@ -37,13 +37,13 @@ def until(happened: Callable[[], bool]) -> None:
 @contextmanager
 def serving(service: Service) -> Iterator[httpx.Client]:
     """A client of a server that runs as long as the block."""
-    listening = _listening("127.0.0.1", 0)
+    door = listening("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(application(service), log_config=None))
-    thread = threading.Thread(target=server.run, args=([listening],))
+    thread = threading.Thread(target=server.run, args=([door],))
     thread.start()
     try:
         until(lambda: server.started)
-        host, port = listening.getsockname()
+        host, port = door.getsockname()
         limits = httpx.Limits(max_connections=200)
         with httpx.Client(base_url=f"http://{host}:{port}", timeout=PATIENCE, limits=limits) as one:
             yield one

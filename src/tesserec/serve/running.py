@@ -42,19 +42,21 @@ def serve(serving: Serving, say: Callable[[str], None] = lambda line: None) -> N
     share nothing.
     """
     try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
         import uvicorn
-
-        from tesserec.serve.keys import Keys
     except ImportError as error:
         raise MissingExtra(
             f"{error.name} is not installed.", "Run: pip install 'tesserec[serve]'"
         ) from None
+    from tesserec.serve.keys import Keys
+
     Keys.read(serving.keys).check_host(serving.host)
     if serving.workers > 1 and serving.database == "memory":
         raise BadSpec("Workers do not share their memory.", "Name a --database for their events.")
     with ExitStack() as stack:
-        listening = stack.enter_context(_listening(serving.host, serving.port))
-        address = listening.getsockname()
+        door = stack.enter_context(listening(serving.host, serving.port))
+        address = door.getsockname()
         options: dict[str, Any] = {
             "access_log": False,
             "log_config": None,
@@ -66,14 +68,14 @@ def serve(serving: Serving, say: Callable[[str], None] = lambda line: None) -> N
         if serving.workers == 1:
             _quietly(signal.SIGTERM, signal.SIGINT)
             config = uvicorn.Config(build(serving), **options)
-            uvicorn.Server(config).run([listening])
+            uvicorn.Server(config).run([door])
             return
         os.environ[SETTINGS] = serving.model_dump_json()
         os.environ[SHARED] = stack.enter_context(tempfile.TemporaryDirectory())
         from uvicorn.supervisors import Multiprocess
 
         config = uvicorn.Config(f"{__name__}:from_environment", factory=True, **options)
-        Multiprocess(config, [listening]).run()
+        Multiprocess(config, [door]).run()
 
 
 def build(serving: Serving) -> Any:
@@ -107,7 +109,7 @@ def keeper_of(database: str) -> Keeper:
     raise BadSpec(f"There is no store {database!r}.", "Say --database memory.")
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """A socket bound to an address. Raises `BadSpec` where that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -27,10 +27,10 @@ def test_a_worker_reads_what_it_serves_from_its_environment(
 
 
 def test_an_address_that_is_taken_is_said() -> None:
-    with running._listening("127.0.0.1", 0) as taken:
+    with running.listening("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BadSpec, match=str(port)):
-            running._listening("127.0.0.1", port)
+            running.listening("127.0.0.1", port)
 
 
 def test_the_example_of_each_body_can_be_read() -> None:
