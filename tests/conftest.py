@@ -1,8 +1,9 @@
 """Fixtures that several folders of tests share."""
 
+import itertools
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from tesserec.core import Dataset, parallel
+from toys import postgres
 from toys.worlds import world
 
 # The same examples each time: a test that fails on one machine fails on all. Search for new ones
@@ -64,3 +66,31 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no right to mount a small file system here")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def new_postgres() -> Iterator[Callable[[], str]]:
+    """Makes an empty PostgreSQL database and returns its URL; skips where there is no server."""
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip(postgres.NOT_HERE)
+    psycopg = pytest.importorskip("psycopg")
+    numbers = itertools.count()
+    with postgres.server(programs) as url:
+
+        def make() -> str:
+            name = f"test_{next(numbers)}"
+            with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            return url.format(name)
+
+        yield make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind that a store can be in."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    url: str = request.getfixturevalue("new_postgres")()
+    return url

@@ -13,7 +13,7 @@ from benchmarks.steps import Loop
 from tesserec.core import Codes, Histories, Ragged, Requests, Run
 from tesserec.methods.generative.tiger import IDS, TIGER
 from tesserec.parts.batches import Packed, SequenceBatch
-from tesserec.parts.semantic_ids.quantizer import Codebook
+from tesserec.parts.semantic_ids.given import Given
 
 held: dict[str, Any] = {}
 
@@ -27,9 +27,9 @@ def make_generator(folder: str, items: int, levels: int, codes: int, longest: in
     numbers = np.sort(generator.choice(codes**levels, items, replace=False))
     table = np.stack([numbers // codes**place % codes for place in range(levels)][::-1], 1)
     data = made_up(users=10, items=items, events=100)
-    ids = Codes(torch.from_numpy(table), (codes,) * levels, Codebook())
+    ids = Codes(torch.from_numpy(table), (codes,) * levels)
     data = data.with_codes(IDS, ids)
-    method = TIGER(children=True, batches={"length": longest})
+    method = TIGER(ids=Given(), children=True, batches={"length": longest})
     with Run().seeded("network"):
         network = method.network(data).eval()
     held.update(method=method, data=data, network=network)
@@ -52,7 +52,7 @@ def write_items(histories: str, out: str, k: int) -> dict[str, Any]:
 def begin_learning(batch: str, dropout: float) -> None:
     """Training is about to begin from the network's weights, with one batch."""
     said = np.load(batch)
-    method = TIGER(dropout=dropout, batches={"length": said["histories"].shape[1]})
+    method = TIGER(ids=Given(), dropout=dropout, batches={"length": said["histories"].shape[1]})
     network = method.network(held["data"])
     network.load_state_dict(held["network"].state_dict())
     _, schedule = method.recipe()

@@ -92,6 +92,24 @@ def _refuses(url: str) -> bool:
     return False
 
 
+def test_two_workers_and_the_next_start_know_every_event(fitted: Path) -> None:
+    line = ["-m", "tesserec", "serve", str(fitted), "--port", "0", "--workers", "2"]
+    event = {"id": "e1", "user": "new", "item": "p00"}
+    for workers in ("2", "1"):
+        with process(*line[:-1], workers) as (running, client):
+            if workers == "2":
+                answer = client.post("/v1/events", json={"events": [event]})
+                assert answer.json()["kept"] == 1
+            for _ in range(8):  # on connections of their own, which either worker takes
+                url = f"{client.base_url}/v1/recommend"
+                answer = httpx.post(url, json={"user": "new"}, timeout=PATIENCE)
+                assert answer.status_code == 200, answer.text
+                assert "p00" not in {one["id"] for one in answer.json()["items"]}
+            assert "tesserec_requests_total" in client.get("/metrics").text
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(PATIENCE) == 0
+
+
 def test_without_keys_it_does_not_listen_to_strangers(tesserec, fitted: Path) -> None:
     said = tesserec(f"serve {fitted} --host 0.0.0.0 --port 0")
     assert said.code == 2
@@ -101,5 +119,5 @@ def test_without_keys_it_does_not_listen_to_strangers(tesserec, fitted: Path) ->
 def test_what_cannot_be_served_is_said(tesserec, fitted: Path) -> None:
     assert tesserec("serve nothing --port 0").code == 1
     assert tesserec(f"serve {fitted} --database tape://1 --port 0").code == 2
-    assert tesserec(f"serve {fitted} --workers 2 --port 0").code == 2
+    assert tesserec(f"serve {fitted} --workers 2 --database memory --port 0").code == 2
     assert tesserec(f"serve {fitted} --set kk=3 --port 0").code == 2

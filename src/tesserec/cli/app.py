@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, encode, fit, look, serve, study, tokenize
+from tesserec.cli import (
+    ask,
+    data,
+    demo,
+    encode,
+    fit,
+    forget,
+    look,
+    serve,
+    study,
+    tokenize,
+)
 
 app = typer.Typer(
     name="tesserec",
@@ -29,6 +40,7 @@ for command in (
     study.run,
     study.tune,
     serve.serve,
+    forget.forget,
     look.methods,
     look.doctor,
     demo.demo,

@@ -16,8 +16,11 @@ def serve(
     host: Annotated[str, typer.Option(help="Beyond this machine only with keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
     database: Annotated[
-        str, typer.Option(metavar="URL", help="Where events are kept; memory forgets them.")
-    ] = "memory",
+        str,
+        typer.Option(
+            metavar="URL", help="Where events are kept: a file, postgresql://..., memory."
+        ),
+    ] = "tesserec.sqlite",
     workers: Annotated[
         int, typer.Option(help="Processes, each with a copy of the model.", min=1)
     ] = 1,

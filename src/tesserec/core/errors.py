@@ -46,6 +46,10 @@ class DiskFull(TesserecError):
     """There is no room for a file; what was there before is whole."""
 
 
+class Unavailable(TesserecError):
+    """A database is busy or out of reach; trying again may help."""
+
+
 class NotFinite(TesserecError):
     """A loss became NaN or infinite."""
 

@@ -6,7 +6,7 @@ links; those that never had one stay, unless it says otherwise.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -53,6 +53,23 @@ def only(data: Dataset, kinds: Sequence[str]) -> Dataset:
     left = [kind for kind in known if kind in kinds]
     frame = frame.with_columns(pl.col("kind").cast(pl.String).cast(pl.Enum(left)))
     return _without_lost(data, frame)
+
+
+def without(
+    data: Dataset, users: Sequence[Any] = (), items: Sequence[Any] = ()
+) -> tuple[Dataset, Dataset]:
+    """The data as if some users and items had never been, and the same with their events alone.
+
+    Nobody else leaves. Raises `UnknownId` for an id there is not.
+    """
+    frame, catalog = data.interactions.frame, data.catalog
+    people, things = np.ones(len(catalog.users), bool), np.ones(len(catalog.items), bool)
+    people[[catalog.users.row(one) for one in users]] = False
+    things[[catalog.items.row(one) for one in items]] = False
+    kept = people[frame["user"].to_numpy()] & things[frame["item"].to_numpy()]
+    gone = replace(data.interactions, frame=frame.filter(pl.Series(~kept)))
+    rest = _restricted(data, frame.filter(pl.Series(kept)), people, things)
+    return rest, replace(data, interactions=gone)
 
 
 def sessions(data: Dataset, gap_seconds: int = 1800) -> Dataset:

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-EVEN = 64  # rows; of other numbers above it few come again
+FEW = 64  # rows; any number of so few comes again
+EVEN = 16  # rows, of which larger numbers are a multiple
 NARROW = 128 * 128  # numbers of a weight
 
 
 def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
     """[..., i] x [o, i] -> [..., o], and ReLU of it if asked for."""
     rows = seen.reshape(-1, seen.shape[-1])
-    if (len(rows) <= EVEN or len(rows) % EVEN == 0) and _by_onednn(rows, weight):
+    if (len(rows) <= FEW or len(rows) % EVEN == 0) and _by_onednn(rows, weight):
         found: Tensor = _Product.apply(rows, weight, bias, relu)  # type: ignore[no-untyped-call]
         return found.view(*seen.shape[:-1], len(weight))
     found = functional.linear(seen, weight, bias)
@@ -30,11 +31,11 @@ def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool 
 def filled(values: Tensor) -> Tensor:
     """Rows of zeros are put behind [n, d], up to a number of rows that often comes again.
 
-    That is the next of 16 steps on the way to twice as many: at most 6 % more.
+    That is the next of 16 steps on the way to twice as many: at most 6 % more where they are many.
     """
     step = max(EVEN, 2 ** (len(values).bit_length() - 5))
     behind = -len(values) % step
-    if not behind or len(values) <= EVEN or not _by_onednn(values, values):
+    if not behind or len(values) <= FEW or not _by_onednn(values, values):
         return values
     return functional.pad(values, (0, 0, 0, behind))
 

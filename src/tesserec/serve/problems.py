@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from tesserec.core.errors import DiskFull, TesserecError, UnknownId
+from tesserec.core.errors import DiskFull, TesserecError, Unavailable, UnknownId
 
 MEDIA = "application/problem+json"
 
@@ -74,8 +74,9 @@ def problem_of(error: Exception) -> Problem:
         case HTTPException():
             found = Problem(error.status_code, str(error.detail), headers=error.headers)
         case TesserecError():
-            status = {UnknownId: 404, DiskFull: 507}.get(type(error), 422)
-            found = Problem(status, error.cause, error.cure)
+            status = {UnknownId: 404, Unavailable: 503, DiskFull: 507}.get(type(error), 422)
+            headers = {"Retry-After": "1"} if status == 503 else None
+            found = Problem(status, error.cause, error.cure, headers)
         case _:
             cure = "The server's log says why, under this request's id."
             found = Problem(500, "The request could not be answered.", cure)

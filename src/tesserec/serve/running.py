@@ -17,6 +17,7 @@ from tesserec.serve.keeping import Keeper, Memory
 from tesserec.serve.limits import Limits
 
 SETTINGS = "TESSEREC_SERVE"  # where worker processes read what they are to serve
+DATABASE = "tesserec.sqlite"  # where nobody says otherwise: in the folder one works in
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -29,7 +30,7 @@ class Serving(BaseModel):
     data: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
-    database: str = "memory"
+    database: str = DATABASE
     workers: int = 1
     keys: Path | None = None
     limits: Limits = Limits()
@@ -106,7 +107,9 @@ def keeper_of(database: str) -> Keeper:
     """The store that a URL names. Raises `BadSpec` for one there is not."""
     if database == "memory":
         return Memory()
-    raise BadSpec(f"There is no store {database!r}.", "Say --database memory.")
+    from tesserec.serve.stored import Stored
+
+    return Stored(database)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -6,8 +6,9 @@ from hypothesis import given
 
 import tesserec as tr
 from tesserec.core import Dataset
-from tesserec.core.errors import BadData, NoOrder
+from tesserec.core.errors import BadData, NoOrder, UnknownId
 from tesserec.data.build import from_tables
+from tesserec.data.transforms import without
 from toys.worlds import world, worlds
 
 
@@ -180,3 +181,31 @@ def test_transforms_keep_a_published_split():
     split = tr.Published(seen="allow").split(core)
     assert set(core.interactions.frame["split"]) == {"train", "valid", "test"}
     assert len(split.test) > 0
+
+
+def test_without_somebody_the_data_are_as_if_they_had_never_been() -> None:
+    data = rich()
+    keep, gone = without(data, users=["ann"])
+    events = [("bob", "a"), ("bob", "b"), ("cyd", "c")]
+    assert happened(keep) == events
+    assert happened(gone) == [("ann", "a"), ("ann", "b")]
+    assert keep.catalog.users.ids.to_list() == ["bob", "cyd"]
+    assert keep.catalog.users.features["age"].to_list() == [2, 3]
+    assert keep.catalog.items.ids.to_list() == ["a", "b", "c", "cold"]
+    assert keep.catalog.relations["trust"].frame.height == 0
+    assert keep.catalog.relations["like"].frame.height == 2
+
+
+def test_without_an_item_its_events_vectors_and_links_are_gone_and_nobody_leaves() -> None:
+    data = rich()
+    keep, gone = without(data, items=["c"])
+    assert happened(gone) == [("cyd", "c")]
+    assert keep.catalog.users.ids.to_list() == ["ann", "bob", "cyd"]
+    assert keep.catalog.items.ids.to_list() == ["a", "b", "cold"]
+    assert keep.catalog.items.vectors["image"][:, 0].tolist() == [0, 10, 30]
+    assert keep.catalog.relations["tagged"].frame.height == 1
+
+
+def test_somebody_unknown_cannot_be_taken_out() -> None:
+    with pytest.raises(UnknownId):
+        without(rich(), users=["nobody"])

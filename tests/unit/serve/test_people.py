@@ -1,11 +1,15 @@
 """Histories of the data, and what happened after them."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
+import pytest
 
 from tesserec.core import Dataset
-from tesserec.serve.keeping import Event, Memory
+from tesserec.serve.keeping import Event, Version
 from tesserec.serve.people import People
+from tesserec.serve.running import keeper_of
 from tesserec.serve.served import beginnings
 from toys.worlds import world
 
@@ -53,16 +57,23 @@ def test_kinds_and_weights_are_the_datas_own() -> None:
     assert past.weight.tolist() == [2.0, 3.0, 4.0, 1.0]
 
 
-def test_memory_keeps_each_event_once_and_in_the_order_of_time() -> None:
-    keeper = Memory()
-    late, early = Event("1", "a", "x", 20), Event("2", "a", "y", 10)
+@pytest.mark.parametrize("kind", ["memory", "database"])
+def test_a_keeper_keeps_each_event_once_in_order_of_arrival(kind: str, tmp_path: Path) -> None:
+    keeper = keeper_of("memory" if kind == "memory" else str(tmp_path / "store.sqlite"))
+    late, early = Event("1", "a", "x", 20, "buy", 2.0), Event("2", "a", "y", 10)
     assert keeper.add([late, early, late]) == 2
     assert keeper.add([early]) == 0
-    assert keeper.history("a") == [early, late]
-    assert keeper.histories(["b", "a"]) == [[], [early, late]]
+    assert keeper.history("a") == [late, early]
+    assert keeper.histories(["b", "a"]) == [[], [late, early]]
     assert keeper.forget_user("a") == 2
     assert keeper.history("a") == []
     assert keeper.add([late]) == 1
+    assert keeper.active() is None
+    for name in "aba":
+        keeper.activate(Version(name, str(tmp_path)))
+    assert keeper.active() == Version("a", str(tmp_path))
+    assert {one.name for one in keeper.versions()} == {"a", "b"}
+    keeper.close()
 
 
 def test_the_beginnings_of_answers_are_json_whatever_ids_and_titles_hold() -> None:

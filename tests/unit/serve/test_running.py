@@ -19,7 +19,7 @@ def test_a_worker_reads_what_it_serves_from_its_environment(
     run = fitted(Popular(), world([("a", 1), ("b", 1), ("b", 2)]), tmp_path / "run")
     keys = tmp_path / "keys.json"
     keys.write_text('{"read": "%s"}' % ("r" * 20))
-    said = Serving(run=run, keys=keys, limits=Limits(k=7), workers=2)
+    said = Serving(run=run, keys=keys, limits=Limits(k=7), database="memory")
     monkeypatch.setenv(SETTINGS, said.model_dump_json())
     app = running.from_environment()
     assert app.openapi()["components"]["schemas"]["Recommend"]["properties"]["k"]["maximum"] == 7

@@ -46,6 +46,7 @@ class TIGER(Learner):
     inner: Count = 1024
     dropout: Share = 0.1
     users: Annotated[int, Field(ge=0)] = 0  # tokens people share by their row; the paper: 2,000
+    shared: bool = False  # a token means the same at all levels, as words do
     children: bool = False  # a token competes only with those that may follow, as in MSCGRec
     beam: Count = 20
     batches: Prefixes = Prefixes(size=256, length=20, negatives=0)
@@ -62,12 +63,13 @@ class TIGER(Learner):
         shape = self.dim, self.layers, self.heads, self.width, self.inner, self.dropout
         return Generator(
             codes,
-            reader=CodeReader(codes, Encoder(*shape), self.dim, self.users),
+            reader=CodeReader(codes, Encoder(*shape), self.dim, self.users, self.shared),
             decoder=Decoder(*shape),
             dim=self.dim,
             popularity=data.popularity,
             longest=self.batches.length,
             children=self.children,
+            shared=self.shared,
         )
 
     def answer(self, network: nn.Module, catalog: Catalog) -> Answering:

@@ -135,6 +135,6 @@ class Generator(nn.Module):
 
     def _written(self, codes: Tensor) -> Tensor:
         """What the decoder reads before it writes each token: [E, L] -> [E, L, D]"""
-        shift = torch.tensor(self.first[:-1], device=codes.device)
+        shift = torch.tensor(self.first[:-1], dtype=torch.int64, device=codes.device)
         before = pick(self.tokens, codes[:, :-1] + shift)
         return torch.cat([self.begin.expand(len(codes), 1, -1), before], 1)

@@ -12,11 +12,15 @@ from tesserec.parts.pick import pick
 class CodeReader(nn.Module):
     """Tokens of the items, oldest first, and before them one for the person, if there are any."""
 
-    def __init__(self, codes: Codes, encoder: Encoder, dim: int, users: int = 0) -> None:
+    def __init__(
+        self, codes: Codes, encoder: Encoder, dim: int, users: int = 0, shared: bool = False
+    ) -> None:
+        """`shared`: a token is the same at all levels."""
         super().__init__()
         self.encoder = encoder
         self.users = nn.Parameter(torch.randn(users, dim)) if users else None
-        shift = torch.tensor([0, *codes.sizes[:-1]], device=codes.table.device).cumsum(0)
+        sizes = [0] * (codes.levels - 1) if shared else codes.sizes[:-1]
+        shift = torch.tensor([0, *sizes], device=codes.table.device).cumsum(0)
         self.register_buffer("tokens", codes.table + shift, persistent=False)  # [I, L]
 
     def forward(self, packed: Packed, users: Tensor, table: Tensor) -> tuple[Tensor, Packed]:

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar, cast
 
-import numba
 import numpy as np
 import polars as pl
 import torch
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tesserec.core import Codes, Dataset, Entities, Run
+from tesserec.parts.semantic_ids.digests import digests
 from tesserec.parts.semantic_ids.quantizer import Codebook, Quantized, Quantizer
 
 ODD = 0x9E3779B97F4A7C15  # the golden ratio in 64 bits, which keeps the levels apart
@@ -18,7 +18,9 @@ ODD = 0x9E3779B97F4A7C15  # the golden ratio in 64 bits, which keeps the levels 
 class RandomIds(Quantizer):
     """Codes drawn at random for each item.
 
-    They depend on the seed and on the item's id alone: who is added later changes nobody's.
+    They depend on the seed and on the item's id alone: who is added later changes nobody's. With
+    one level of more codes than there are items, and `FreeLeaves`, each item is a token of its
+    own (atomic identifiers), which says nothing before it is learned.
     """
 
     tiny: ClassVar[dict[str, Any]] = {"levels": 2, "codes": 4}
@@ -46,10 +48,7 @@ class Drawn(Codebook):
 
     def read(self, items: Entities) -> Tensor:
         """64 bits of each id as text: [n, 1] int64"""
-        ids = items.ids.cast(pl.String)
-        text = np.frombuffer((ids.str.join("").item() or "").encode(), np.uint8)
-        ends = ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
-        return torch.from_numpy(_digests(text, ends).view(np.int64))[:, None]
+        return digests(items.ids.cast(pl.String))[:, None]
 
     def encode(self, vectors: Tensor) -> Tensor:
         numbers = vectors.numpy().view(np.uint64)  # [n, 1]
@@ -64,17 +63,3 @@ def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return cast(NDArray[np.uint64], numbers ^ (numbers >> np.uint64(31)))
-
-
-@numba.njit(nogil=True, cache=True)
-def _digests(text, ends):  # type: ignore[no-untyped-def]
-    """FNV-1a of each piece of a text."""
-    digests = np.empty(len(ends), np.uint64)
-    start = 0
-    for i in range(len(ends)):
-        digest = np.uint64(0xCBF29CE484222325)
-        for place in range(start, ends[i]):
-            digest = (digest ^ np.uint64(text[place])) * np.uint64(0x100000001B3)
-        digests[i] = digest
-        start = ends[i]
-    return digests

@@ -123,3 +123,26 @@ def test_a_loss_is_the_mean_over_levels() -> None:
                     one[~ours.may_follow(targets[row : row + 1], level)[0]] = -torch.inf
                 costs.append(-one.log_softmax(0)[ours.codes[item, level]])
             torch.testing.assert_close(found[row], torch.stack(costs).mean())
+
+
+def test_where_tokens_are_shared_the_level_does_not_matter() -> None:
+    codes = Codes(torch.tensor([[1, 2, 0], [2, 1, 0]]), (4, 4, 2))
+    reader = CodeReader(codes, Encoder(*SHAPE), DIM, shared=True)
+    ours = Generator(codes, reader, Decoder(*SHAPE), DIM, torch.ones(2), 6, shared=True)
+    assert len(ours.tokens) == 4
+    assert reader.tokens.equal(codes.table)
+    first, second = ours.item_vectors()
+    torch.testing.assert_close(first, second)
+    apart = CodeReader(codes, Encoder(*SHAPE), DIM)
+    assert apart.tokens.tolist() == [[1, 6, 8], [2, 5, 8]]
+
+
+def test_an_id_may_be_one_token() -> None:
+    codes = Codes(torch.arange(7)[:, None], (8,))
+    reader = CodeReader(codes, Encoder(*SHAPE), DIM)
+    ours = Generator(codes, reader, Decoder(*SHAPE), DIM, torch.ones(7), 6).eval()
+    packed = Packed(torch.tensor([1, 2, 3]), torch.tensor([2, 1]))
+    memory, read = ours.reader(packed, torch.full((2,), -1), ours.tokens)
+    states = ours.decoder(ours._written(ours.codes[:2]), memory, read)
+    found = ours.advance(ours.decoder.begin(memory, read))
+    torch.testing.assert_close(found[:, 0], ours.logits(states[:, 0], 0))

@@ -17,7 +17,8 @@ from tesserec.parts.semantic_ids import (
     FreeLeaves,
     PopularityLevel,
 )
-from toys.codebooks import Line, Wordless
+from tesserec.parts.semantic_ids.given import NoCodebook
+from toys.codebooks import Line
 
 SIZES = (3, 4, 5)
 every_way = pytest.mark.parametrize("way", [kind() for kind in every(Collisions)], ids=repr)
@@ -139,7 +140,7 @@ def test_vectors_of_another_width_than_codes_stand_for_are_not_asked():
 
 
 def test_a_codebook_whose_codes_stand_for_nothing_leaves_the_order_of_tokens():
-    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=Wordless())
+    codes = replace(of([[0, 0, 3]] * 3, SIZES), codebook=NoCodebook(""))
     found = FreeLeaves().apart(codes, torch.zeros(3), torch.zeros(3, 7))
     assert found.table.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
 

@@ -8,8 +8,8 @@ import torch
 from tesserec.core import Dataset, Run
 from tesserec.core.errors import CannotAnswer, NoContent
 from tesserec.parts.semantic_ids import FreeLeaves, PopularityLevel
+from tesserec.parts.semantic_ids.given import NoCodebook
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
-from toys.codebooks import Wordless
 from toys.worlds import world
 
 SMALL = RQKMeans(levels=2, codes=3)
@@ -104,5 +104,5 @@ def test_the_only_vectors_need_no_name_and_others_do(data):
 
 
 def test_codes_that_stand_for_nothing_say_so():
-    with pytest.raises(CannotAnswer, match="Wordless stand for no vectors"):
-        Wordless().decode(torch.zeros(1, 1))
+    with pytest.raises(CannotAnswer, match="NoCodebook stand for no vectors"):
+        NoCodebook("").decode(torch.zeros(1, 1))

@@ -6,7 +6,7 @@ import torch
 
 from tesserec.core import Entities, Run
 from tesserec.core.errors import CannotAnswer
-from tesserec.parts.semantic_ids import Quantized
+from tesserec.parts.semantic_ids import FreeLeaves, Quantized
 from tesserec.parts.semantic_ids.randomids import RandomIds
 from toys.worlds import world
 
@@ -91,3 +91,10 @@ def test_no_items_have_no_codes():
 def test_chance_stands_for_no_vectors():
     with pytest.raises(CannotAnswer):
         fit(["a"]).codebook.decode(torch.zeros(1, 3))
+
+
+def test_one_level_of_many_codes_gives_each_item_a_token_of_its_own():
+    atomic = RandomIds(levels=1, codes=64, collisions=FreeLeaves())
+    ids = atomic.ids(world([("u", "item 0")], items=names(50)), Run())
+    assert ids.levels == 1
+    assert ids.unique

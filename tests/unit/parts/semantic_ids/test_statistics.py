@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tesserec.core import Codes, Run
 from tesserec.parts.semantic_ids import Quantized
+from tesserec.parts.semantic_ids.given import NoCodebook
 from tesserec.parts.semantic_ids.randomids import RandomIds
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
 from tesserec.parts.semantic_ids.statistics import (
@@ -20,7 +21,6 @@ from tesserec.parts.semantic_ids.statistics import (
     reconstruction,
     statistics,
 )
-from toys.codebooks import Wordless
 from toys.worlds import world
 
 
@@ -28,7 +28,7 @@ def drawn(seed: int = 0, items: int = 60, levels: int = 3, size: int = 4) -> Qua
     generator = torch.Generator().manual_seed(seed)
     table = torch.randint(size, (items, levels), generator=generator)
     vectors = torch.randn(items, 5, generator=generator)
-    return Quantized(Wordless(), vectors, Codes(table, (size,) * levels))
+    return Quantized(NoCodebook(""), vectors, Codes(table, (size,) * levels))
 
 
 def unique(codes: Codes) -> Codes:
@@ -92,7 +92,7 @@ def test_codes_of_likes_agree_more_than_random_pairs() -> None:
     group = torch.arange(4).repeat_interleave(20)
     assert agreement(torch.nn.functional.normalize(vectors, dim=1), group) > 0.9
     codes = Codes(group[:, None], (4,))
-    told = statistics(Quantized(Wordless(), vectors, codes), unique(codes))
+    told = statistics(Quantized(NoCodebook(""), vectors, codes), unique(codes))
     assert told.random_alike < 0.4 < told.levels[0].alike
 
 

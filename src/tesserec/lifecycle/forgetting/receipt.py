@@ -1,0 +1,73 @@
+"""Receipt: what was removed, and how it was verified; without the name of who was forgotten."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tesserec.core.files import write_json, write_text
+
+What = Literal["user", "item"]
+FOLDER = "forgotten"  # where the receipts of a run lie
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What happened to one user or item."""
+
+    what: What
+    digest: str  # SHA-256 of the id: who has the id can match it, and nobody can read it
+    how: str  # the forgetter
+    moment: str  # UTC
+    removed: dict[str, int]  # what -> how many
+    checks: tuple[Check, ...]
+    weights: dict[str, int]  # how many tensors there are, and how many changed
+    inference: dict[str, float] | None  # see `told_apart`; None where there is nothing to compare
+
+    @property
+    def holds(self) -> bool:
+        """Whether every check does."""
+        return all(check.holds for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "holds": self.holds}
+
+    def text(self) -> str:
+        """As a person reads it."""
+        removed = ", ".join(f"{count:,} {name}" for name, count in self.removed.items())
+        lines = [
+            f"Forgotten at {self.moment}: the {self.what} of SHA-256 {self.digest[:16]}...",
+            f"Removed: {removed}. The model: {self.how}.",
+            *(f"{'verified' if one.holds else 'NOT SO'}: {one.what}" for one in self.checks),
+            f"Of {self.weights['tensors']} tables of weights {self.weights['changed']} changed.",
+        ]
+        if self.inference is not None:
+            before, after = self.inference["before"], self.inference["after"]
+            lines.append(
+                f"Without a history, the model puts what they chose above what they did not with "
+                f"chance {before:.2f} before and {after:.2f} after (0.50 is guessing, and what "
+                "everybody likes is more)."
+            )
+        return "\n".join(lines)
+
+    def save(self, run: Path) -> Path:
+        """Write it beside those from before, as JSON and as text; returns the JSON's path."""
+        folder = run / FOLDER
+        number = len(list(folder.glob("*.json"))) + 1
+        write_json(folder / f"{number}.json", self.to_dict())
+        write_text(folder / f"{number}.txt", self.text() + "\n")
+        return folder / f"{number}.json"
+
+
+def digest_of(id: str) -> str:
+    """What a receipt calls somebody."""
+    return hashlib.sha256(id.encode()).hexdigest()
