@@ -31,6 +31,7 @@ LONG = (  # only when named
     "decoding",
     "generation_step",
     "quantizing",
+    "serving",
 )
 
 

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, encode, export, fit, forget, look, study, tokenize
+from tesserec.cli import (
+    ask,
+    data,
+    demo,
+    encode,
+    export,
+    fit,
+    forget,
+    look,
+    serve,
+    study,
+    tokenize,
+)
 
 app = typer.Typer(
     name="tesserec",
@@ -29,6 +41,7 @@ for command in (
     export.export,
     study.run,
     study.tune,
+    serve.serve,
     forget.forget,
     look.methods,
     look.doctor,

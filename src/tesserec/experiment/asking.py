@@ -66,7 +66,7 @@ class Desk:
                 f"No such user in {self.source}: {', '.join(map(repr, missing[:5]))}.",
                 "Ask with --history item,item,... instead.",
             )
-        history = self._in_model_rows(self.data.histories[rows])
+        history = self.in_model_rows(self.data.histories[rows])
         known = self.model.catalog.users.rows(list(ids))
         return self._asked(known, history, where)
 
@@ -165,7 +165,7 @@ class Desk:
         exclude = None if self.seen == "allow" else history.items
         return Requests(users, history, exclude=exclude, allowed=allowed)
 
-    def _in_model_rows(self, history: Histories) -> Histories:
+    def in_model_rows(self, history: Histories) -> Histories:
         """Histories of the data as rows of the model's catalogue; items it lacks are left out."""
         mine, theirs = self.model.catalog.items.ids, self.data.catalog.items.ids
         if len(mine) == len(theirs) and mine.dtype == theirs.dtype and (mine == theirs).all():

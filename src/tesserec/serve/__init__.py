@@ -1,1 +1,1 @@
-"""A trained model as a service."""
+"""A trained model as a service: questions and events over HTTP."""

@@ -1,0 +1,70 @@
+"""The application: routes, what goes around them, and what goes on beside them."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+
+from tesserec.core.errors import TesserecError
+from tesserec.serve import problems
+from tesserec.serve.guard import Guard
+from tesserec.serve.openapi import describe
+from tesserec.serve.routes import events, explain, health, models, recommend, similar
+from tesserec.serve.service import Service
+
+TURN = 0.0005  # seconds
+LOOK = 1.0  # seconds between looks at which version other processes have activated
+
+
+def application(service: Service) -> FastAPI:
+    """Everything that is served, with this service behind it."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        # The loop and the model's thread take turns: the default lets one wait for 5 ms.
+        sys.setswitchinterval(TURN)
+        service.log.say("ready", model=service.models.active.version.name)
+        following = asyncio.create_task(_follow(service))
+        yield
+        service.stopping = True
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await asyncio.to_thread(service.close)
+        service.log.flush()
+        service.log.say("stopped")
+
+    # Pages of FastAPI that show the description would load scripts from elsewhere.
+    app = FastAPI(title="tesserec", lifespan=life, docs_url=None, redoc_url=None)
+    for one in (recommend, similar, explain, events, models, health):
+        app.include_router(one.routes(service))
+    app.add_middleware(Guard, service=service)
+    problems.install(app)
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app, service.limits, service.keys)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+    return app
+
+
+async def _follow(service: Service) -> None:
+    """Answer with the version that another process on the same store has activated."""
+    refused = ""
+    while True:
+        await asyncio.sleep(LOOK)
+        try:
+            if await asyncio.to_thread(service.models.follow):
+                service.swapped()
+            refused = ""
+        except (TesserecError, OSError) as error:
+            if str(error) != refused:  # said once, and not every second
+                service.log.trouble(error)
+            refused = str(error)
+        except Exception as error:
+            service.log.trouble(error)

@@ -1,0 +1,24 @@
+"""What a request may ask for, and how much may wait."""
+
+from pydantic import Field
+
+from tesserec.core import Spec
+
+
+class Limits(Spec):
+    """Beyond these a request is refused before it costs anything."""
+
+    body: int = Field(1 << 20, ge=1)  # bytes
+    k: int = Field(200, ge=1)  # answers
+    history: int = Field(1000, ge=1)  # items of a history
+    candidates: int = Field(1000, ge=1)
+    exclude: int = Field(1000, ge=1)
+    events: int = Field(1000, ge=1)  # of one request
+    name: int = Field(256, ge=1)  # characters of an id, a kind, a word of the context
+    where: int = Field(1000, ge=1)  # characters of an expression
+    context: int = Field(20, ge=1)  # things said of a moment
+    seconds: float = Field(10.0, gt=0)  # from the first byte to the answer
+    waiting: int = Field(512, ge=1)  # questions that wait for the model
+    batch: int = Field(64, ge=1)  # questions answered by one forward pass
+    rate: float | None = Field(None, gt=0)  # requests a second for each key; None: as they come
+    stop_seconds: int = Field(30, ge=1)  # for what was begun, once the server is told to stop

@@ -1,0 +1,62 @@
+"""Figures for Prometheus."""
+
+import os
+from dataclasses import dataclass, field
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several workers add their figures up
+
+
+@dataclass
+class Meters:
+    """What is counted and timed; of several workers, all together."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        here = self.registry
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.requests = Counter(
+            "tesserec_requests", "Answered requests.", ["route", "method", "status"], registry=here
+        )
+        self.seconds = Histogram(
+            "tesserec_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=here
+        )
+        self.batch = Histogram(
+            "tesserec_batch_size", "Questions of one forward pass.", buckets=SIZES, registry=here
+        )
+        self.events = Counter("tesserec_events", "Events kept.", registry=here)
+        self.swaps = Counter("tesserec_swaps", "Models activated.", registry=here)
+        self.waiting = Gauge(
+            "tesserec_waiting",
+            "Questions that wait for the model.",
+            registry=here,
+            multiprocess_mode="livesum",
+        )
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One request more."""
+        key = (route, method, status)
+        if key not in self._known:  # looking labels up takes longer than counting
+            self._known[key] = (self.requests.labels(*key), self.seconds.labels(route))
+        counter, histogram = self._known[key]
+        counter.inc()
+        histogram.observe(seconds)
+
+    def text(self) -> bytes:
+        """All figures, as Prometheus reads them."""
+        if SHARED not in os.environ:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        multiprocess.MultiProcessCollector(everybody)
+        return generate_latest(everybody)

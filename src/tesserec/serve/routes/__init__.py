@@ -1,0 +1,1 @@
+"""One file per route: `routes(service)` gives what the application includes."""

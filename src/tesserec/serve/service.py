@@ -1,0 +1,111 @@
+"""Service: what all routes share."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fastapi import Request, Response
+
+from tesserec.serve.answering import explain, recommend, similar
+from tesserec.serve.batching import Batcher
+from tesserec.serve.keeping import Event, Keeper
+from tesserec.serve.keys import Keys, Role, may
+from tesserec.serve.limits import Limits
+from tesserec.serve.log import Log
+from tesserec.serve.meters import Meters
+from tesserec.serve.models import Models
+from tesserec.serve.problems import Problem, busy
+from tesserec.serve.questions import Near, Question, Why
+from tesserec.serve.rates import Rates
+
+
+@dataclass(frozen=True, eq=False)
+class Posted:
+    """The events of one request; those of several become durable together."""
+
+    events: Sequence[Event]
+    group: None = None
+
+
+@dataclass(eq=False)
+class Service:
+    """The models, the store, and the two queues: of questions, and of events."""
+
+    models: Models
+    keeper: Keeper
+    limits: Limits = field(default_factory=Limits)
+    keys: Keys = field(default_factory=Keys)
+    log: Log = field(default_factory=Log)
+    meters: Meters = field(default_factory=Meters)
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        limits, waiting = self.limits, self.limits.waiting
+        self.rates = None if limits.rate is None else Rates(limits.rate)
+        self.questions: Batcher[Question | Near | Why, bytes] = Batcher(
+            self._answers, limits.batch, waiting, "model", self._watch
+        )
+        self.writing: Batcher[Posted, int] = Batcher(self._keep, limits.batch, waiting, "events")
+
+    def admit(self, request: Request, wanted: Role) -> str:
+        """The id of a request that may do this. Raises `Problem` for the others."""
+        key = _key(request)
+        if self.keys:
+            role = None if key is None else self.keys.role(key)
+            if role is None:
+                ask = {"WWW-Authenticate": 'Bearer realm="tesserec"'}
+                raise Problem(401, "No known key came along.", "Authorization: Bearer KEY", ask)
+            if not may(role, wanted):
+                raise Problem(403, f"A {role} key may not {wanted}.", f"Take a {wanted} key.")
+        if self.rates is not None:
+            # Only keys that are known are told apart: there are few of them.
+            wait = self.rates.wait((key or "") if self.keys else "", time.monotonic())
+            if wait:
+                raise busy("This key asks too often.", wait, status=429)
+        return str(request.scope["request_id"])
+
+    def figures(self) -> bytes:
+        """What was counted and timed, for Prometheus."""
+        self.meters.waiting.set(len(self.questions))
+        return self.meters.text()
+
+    def swapped(self, **facts: str) -> None:
+        """Another version answers now: say so."""
+        self.meters.swaps.inc()
+        self.log.say("activated", model=self.models.active.version.name, **facts)
+
+    def close(self) -> None:
+        """Finish what was begun and let go."""
+        self.questions.close()
+        self.writing.close()
+        self.keeper.close()
+
+    def _watch(self, size: int) -> None:
+        """A batch begins: how large it is, and how many were left behind."""
+        self.meters.batch.observe(size)
+        self.meters.waiting.set(len(self.questions))
+
+    def _answers(self, questions: Sequence[Question | Near | Why]) -> list[bytes | Exception]:
+        match questions[0]:
+            case Question():
+                return recommend(questions, self.keeper.histories)  # type: ignore[arg-type]
+            case Near():
+                return similar(questions)  # type: ignore[arg-type]
+            case _:
+                return explain(questions, self.keeper.histories)  # type: ignore[arg-type]
+
+    def _keep(self, posted: Sequence[Posted]) -> list[int | Exception]:
+        """How many of each request's events were kept; all of them are durable now."""
+        self.meters.events.inc(self.keeper.add([event for one in posted for event in one.events]))
+        return [len(one.events) for one in posted]
+
+
+def answer(body: bytes) -> Response:
+    """JSON that is written already."""
+    return Response(body, media_type="application/json")
+
+
+def _key(request: Request) -> str | None:
+    """The key in `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")

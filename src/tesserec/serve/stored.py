@@ -1,0 +1,42 @@
+"""Stored: a keeper on a database."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tesserec.serve import store
+from tesserec.serve.keeping import Event, Version
+
+
+class Stored:
+    """What is kept outlives the process; several may share it."""
+
+    def __init__(self, url: str) -> None:
+        self.store = store.Store(url)
+
+    def add(self, events: Sequence[Event]) -> int:
+        return self.store.add([store.Event(**vars(event)) for event in events])
+
+    def history(self, user: str) -> list[Event]:
+        return self.histories([user])[0]
+
+    def histories(self, users: Sequence[str]) -> list[list[Event]]:
+        found = self.store.histories(users)
+        return [[Event(**vars(event)) for event in events] for events in found]
+
+    def forget_user(self, user: str) -> int:
+        return self.store.forget_user(user)
+
+    def versions(self) -> list[Version]:
+        return [Version(one.name, one.folder) for one in self.store.versions()]
+
+    def activate(self, version: Version) -> None:
+        folder = str(Path(version.folder).resolve())
+        self.store.register(store.Version(version.name, folder, time.time(), active=True))
+
+    def active(self) -> Version | None:
+        found = self.store.active()
+        return None if found is None else Version(found.name, found.folder)
+
+    def close(self) -> None:
+        self.store.close()
