@@ -63,11 +63,8 @@ def load(folder: Path | str) -> Answering:
         raise BadData(f"{folder} was written by another version of tesserec.", "Fit it again.")
     method = Method.from_dict(described)
     catalog = _read_catalog(folder / "catalog")
-    nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
-    with torch.device("meta"):
-        network = method.network(Dataset(catalog, Interactions(nobody)))
     weights = _tensors(folder / "weights.safetensors")
-    _lengthen_memories(network, weights)
+    network = empty_network(method, catalog, weights)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
@@ -76,6 +73,15 @@ def load(folder: Path | str) -> Answering:
     same = read_json(folder / "index" / "index.json")["same_as_weight"]
     tables |= {name: weights[weight] for name, weight in same.items()}
     return method.answer(network.eval(), catalog).by(method).with_tables(tables)
+
+
+def empty_network(method: Method, catalog: Catalog, weights: dict[str, Tensor]) -> nn.Module:
+    """A network of the method, on the meta device, that such weights can be assigned to."""
+    nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
+    with torch.device("meta"):
+        network = method.network(Dataset(catalog, Interactions(nobody)))
+    _lengthen_memories(network, weights)
+    return network
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
