@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tesserec.cli import ask, data, demo, encode, fit, forget, look, study, tokenize
+from tesserec.cli import ask, data, demo, encode, fit, forget, look, study, tokenize, update
 
 app = typer.Typer(
     name="tesserec",
@@ -28,6 +28,7 @@ for command in (
     ask.explain,
     study.run,
     study.tune,
+    update.update,
     forget.forget,
     look.methods,
     look.doctor,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
-from tesserec.core.errors import BadRequest
+from tesserec.core import Answering, Dataset, Holdout, Method, Progress, Run, Silent
+from tesserec.core.errors import BadData, BadRequest
 from tesserec.core.files import replacing_folder, write_json
 from tesserec.data.describe import missing_vectors
 from tesserec.evaluation import Report, evaluate, evaluate_settings, load_report, mark
 from tesserec.evaluation import metrics as measures
+from tesserec.experiment import contents
 from tesserec.experiment.environment import environment, peak_memory
 from tesserec.experiment.folders import SETTINGS, RunFolder
 from tesserec.experiment.peeking import refuse_peeking
@@ -78,6 +79,7 @@ def fit(
     began = time.perf_counter()
     recommender = method.fit(prepared.split.train, run)
     seconds = time.perf_counter() - began
+    contents.keep(prepared.learned, folder)
     save(recommender, folder / "model")
     watched = measures_of(method)
     facts = {
@@ -131,6 +133,7 @@ def _evaluate_one(
     before = there.facts
     recommender = there.model()
     split = prepared.split
+    _check_items(recommender, split.train)
     for holdout in (split.test, *split.settings.values()):
         holdout.seal.opened = int(before.get("opened", 0))
     wanted = list(metrics)
@@ -148,6 +151,16 @@ def _evaluate_one(
         name: replace(report, facts={**facts, **report.facts}, seed=before.get("seed"))
         for name, report in reports.items()
     }
+
+
+def _check_items(model: Answering, train: Dataset) -> None:
+    count = len(model.catalog.items)
+    if count != len(train.catalog.items):
+        raise BadData(
+            f"The model knows {count:,} items, and its data {len(train.catalog.items):,}: it was "
+            "updated since it was fitted.",
+            "Reports from before stay as they are. For new ones fit again, on data with all items.",
+        )
 
 
 def fit_seeds(

@@ -67,7 +67,8 @@ def test_new_items_stand_where_their_content_puts_them() -> None:
     new = torch.nonzero(shop().popularity == 0)[:, 0]
     assert set(new.tolist()) >= {13, 14}
     known = shop().catalog.items
-    some = Entities(known.ids.gather(new.numpy()), vectors={"text": known.vectors["text"][new]})
+    vectors = {name: table[new] for name, table in known.vectors.items()}
+    some = Entities(known.ids.gather(new.numpy()), vectors=vectors)
     torch.testing.assert_close(network.place(some), items[new])
 
 

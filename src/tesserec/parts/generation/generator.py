@@ -125,11 +125,9 @@ class Generator(nn.Module):
         Such a token is read and told as the mean of those of its level that were.
         """
         codes = self.get_buffer("codes")[: -len(items)]
-        tables = self.tokens, self.told
-        self.tokens, self.told = (
-            one if one is None else nn.Parameter(averaged(one.data, codes, self.sizes, self.first))
-            for one in tables
-        )
+        self.tokens = nn.Parameter(averaged(self.tokens.data, codes, self.sizes, self.first))
+        if self.told is not None:
+            self.told = nn.Parameter(averaged(self.told.data, codes, self.sizes, self.first))
 
     def logits(self, states: Tensor, level: int) -> Tensor:
         """[..., D] -> [..., K]"""
