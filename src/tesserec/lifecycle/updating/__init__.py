@@ -1,5 +1,8 @@
 """Models take in new items and new events without being fitted from the start."""
 
 from tesserec.lifecycle.updating.adding import add
+from tesserec.lifecycle.updating.continuing import continued
+from tesserec.lifecycle.updating.updater import Updater
+from tesserec.lifecycle.updating.warmstart import WarmStart
 
-__all__ = ["add"]
+__all__ = ["Updater", "WarmStart", "add", "continued"]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Codes, Entities, Method
 from tesserec.core.errors import BadData, BadRequest, CannotAnswer, NoContent
+from tesserec.lifecycle.updating.outlines import outlined, shape_of
 from tesserec.recommenders.answerer import Answerer
 from tesserec.recommenders.artifact import empty_network
 
@@ -34,9 +35,7 @@ def add(recommender: Answering, items: Entities) -> Answering:
     if not len(new):
         return recommender
     weights = _on_cpu(recommender.network.state_dict())
-    there = replace(
-        recommender.catalog, items=_outlined(known), users=_outlined(recommender.catalog.users)
-    )
+    there = outlined(recommender.catalog)
     network = _loaded(method, there, weights)
     if not hasattr(network, "place"):
         raise CannotAnswer(
@@ -88,24 +87,13 @@ def joined(known: Entities, new: Entities) -> Entities:
     features = known.features
     if features.width:
         features = pl.concat([features, new.features])
-    vectors = {name: _outline(one, len(new)) for name, one in known.vectors.items()}
+    vectors = {name: shape_of(one, len(known) + len(new)) for name, one in known.vectors.items()}
     codes = {
         name: Codes(torch.cat([one.table, new.codes[name].table]), one.sizes)
         for name, one in known.codes.items()
         if name in new.codes
     }
     return Entities(pl.concat([known.ids, new.ids]), features, vectors, codes=codes)
-
-
-def _outlined(known: Entities) -> Entities:
-    """As a saved model has them: of vectors only shapes, of codebooks what is in the weights."""
-    vectors = {name: _outline(one) for name, one in known.vectors.items()}
-    codes = {name: Codes(one.table.cpu(), one.sizes) for name, one in known.codes.items()}
-    return Entities(known.ids, known.features, vectors, codes=codes)
-
-
-def _outline(table: Tensor, more: int = 0) -> Tensor:
-    return torch.empty(len(table) + more, *table.shape[1:], dtype=table.dtype, device="meta")
 
 
 class _Contents(dict[str, Tensor]):
