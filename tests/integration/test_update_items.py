@@ -69,7 +69,9 @@ def test_a_model_folder_takes_items_with_vectors(tesserec, shop: Path) -> None:
     pl.DataFrame({"id": ["p90"], "text": [[1.0, 0.0, 0.0, 0.0]]}).write_parquet("new.parquet")
     said = tesserec("update run/model --items new.parquet --json")
     assert said.code == 0, said.err
-    assert said.json["vectors"] == ["text"]
+    assert said.json["items"] == 1
+    assert not Path("run/updated").exists()
+    assert tesserec("evaluate run").code == 1
     assert "p90" in recommended(tesserec, "run", "p00,p01")
     pl.DataFrame({"id": ["p91"], "text": [[1.0, 0.0]]}).write_parquet("new.parquet")
     said = tesserec("update run/model --items new.parquet --json")

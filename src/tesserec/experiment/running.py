@@ -15,7 +15,7 @@ from tesserec.evaluation import Report, evaluate, evaluate_settings, load_report
 from tesserec.evaluation import metrics as measures
 from tesserec.experiment import contents
 from tesserec.experiment.environment import environment, peak_memory
-from tesserec.experiment.folders import SETTINGS, RunFolder
+from tesserec.experiment.folders import SETTINGS, UPDATED, RunFolder
 from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
 from tesserec.experiment.table import over_seeds
@@ -133,7 +133,7 @@ def _evaluate_one(
     before = there.facts
     recommender = there.model()
     split = prepared.split
-    _check_items(recommender, split.train)
+    _check_not_updated(there.best(), recommender, split.train)
     for holdout in (split.test, *split.settings.values()):
         holdout.seal.opened = int(before.get("opened", 0))
     wanted = list(metrics)
@@ -153,13 +153,13 @@ def _evaluate_one(
     }
 
 
-def _check_items(model: Answering, train: Dataset) -> None:
-    count = len(model.catalog.items)
-    if count != len(train.catalog.items):
+def _check_not_updated(there: RunFolder, model: Answering, train: Dataset) -> None:
+    """A model that was updated may have learned its test, and ranks items that are not in it."""
+    noted = any((there.path / UPDATED).glob("*.json"))
+    if noted or len(model.catalog.items) != len(train.catalog.items):
         raise BadData(
-            f"The model knows {count:,} items, and its data {len(train.catalog.items):,}: it was "
-            "updated since it was fitted.",
-            "Reports from before stay as they are. For new ones fit again, on data with all items.",
+            f"The model of {there.path} was updated since it was fitted; its test is from then.",
+            "Reports from before stay as they are. For new ones fit again, on all that there is.",
         )
 
 

@@ -211,8 +211,8 @@ model.recommend(tr.Requests.of(model.catalog, histories=[["an item id", "another
 {card}"""
 
 
-_KEEPS_NOTHING = """It was written without the data it learned from: no events, no vectors, nothing
-about people but their ids."""
+_KEEPS_NOTHING = """It was written without the data it learned from: no events, nothing about people
+but their ids, and of what items are made only what the method keeps in its weights."""
 
 _KEEPS_EVENTS = """It holds what people did: which items each of them chose, beside their ids.
 Handle it like the data it learned from; to forget somebody, fit again without them."""
