@@ -23,7 +23,7 @@ ENOUGH = 2**20  # multiplications; oneDNN takes 15 microseconds before the first
 def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
     """[..., i] x [o, i] -> [..., o], and ReLU of it if asked for."""
     rows = seen.reshape(-1, seen.shape[-1])
-    if _pays(rows.shape[0], weight) and _by_onednn(rows, weight):
+    if _by_onednn(rows, weight) and _pays(rows.shape[0], weight):
         if torch.is_grad_enabled():
             found: Tensor = _Product.apply(rows, weight, bias, relu)  # type: ignore[no-untyped-call]
         else:

@@ -8,7 +8,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor
 
-from tesserec.core import Histories, Requests
+from tesserec.core import Entities, Histories, Requests
 from tesserec.recommenders.product import ProductRecommender
 
 Tables = Mapping[str, Tensor]
@@ -42,6 +42,10 @@ class LookupRecommender(ProductRecommender):
 
     def with_tables(self, tables: Tables) -> Self:
         return replace(self, stored=tables, index=None)
+
+    def taking(self, tables: Tables, items: Entities) -> Self:
+        placed = cast(Callable[[Entities], Tensor], self.network.place)(items)
+        return replace(self, stored={**tables, "items": torch.cat([tables["items"], placed])})
 
     @property
     def item_vectors(self) -> Tensor:
