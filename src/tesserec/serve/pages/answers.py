@@ -69,11 +69,15 @@ def explains(look: Look) -> bool:
     return isinstance(look.served.model, Explainer)
 
 
-async def recommend(service: Service, look: Look, request_id: str, **asked: Any) -> Answer:
+async def recommend(
+    service: Service, look: Look, request_id: str, why: bool = True, **asked: Any
+) -> Answer:
     """The best items for somebody; what cannot be answered is told in place of them."""
     try:
         context = {"name": service.limits.name}
-        body = Recommend.model_validate({**asked, "reasons": explains(look)}, context=context)
+        body = Recommend.model_validate(
+            {**asked, "reasons": why and explains(look)}, context=context
+        )
         question = recommended(body, look.served, service.limits, request_id)
         return _shown(await service.questions.ask(question), look)
     except (Problem, TesserecError) as error:

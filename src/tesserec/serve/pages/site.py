@@ -72,7 +72,7 @@ class Site:
         return str(Named.model_validate({"id": text}, context=context).id)
 
     def page(
-        self, request: Request, visitor: Visitor, name: str, status: int = 200, **contents: Any
+        self, request: Request, visitor: Visitor, name: str, status: int = 200, /, **contents: Any
     ) -> Response:
         """A page for somebody who was let in."""
         shared = {
