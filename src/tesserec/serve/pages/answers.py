@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tesserec.core import Explainer
-from tesserec.core.errors import TesserecError
+from tesserec.core.errors import CannotAnswer, TesserecError
 from tesserec.serve.answering import name_of
 from tesserec.serve.asked import Recommend, Similar
 from tesserec.serve.pages.look import Face, Look
@@ -64,24 +63,27 @@ class Answer:
         return Answer(lines, self.trouble)
 
 
-def explains(look: Look) -> bool:
-    """Whether this version can say what an answer rests on."""
-    return isinstance(look.served.model, Explainer)
-
-
 async def recommend(
     service: Service, look: Look, request_id: str, why: bool = True, **asked: Any
 ) -> Answer:
     """The best items for somebody; what cannot be answered is told in place of them."""
     try:
-        context = {"name": service.limits.name}
-        body = Recommend.model_validate(
-            {**asked, "reasons": why and explains(look)}, context=context
-        )
-        question = recommended(body, look.served, service.limits, request_id)
-        return _shown(await service.questions.ask(question), look)
+        if why and look.explains:
+            try:
+                return await _asked(service, look, request_id, {**asked, "reasons": True})
+            except CannotAnswer:
+                found = await _asked(service, look, request_id, asked)
+                look.explains = False  # it was the reasons that could not be answered
+                return found
+        return await _asked(service, look, request_id, asked)
     except (Problem, TesserecError) as error:
         return Answer(trouble=problem_of(error))
+
+
+async def _asked(service: Service, look: Look, request_id: str, asked: Mapping[str, Any]) -> Answer:
+    body = Recommend.model_validate(asked, context={"name": service.limits.name})
+    question = recommended(body, look.served, service.limits, request_id)
+    return _shown(await service.questions.ask(question), look)
 
 
 async def similar(service: Service, look: Look, request_id: str, item: str, k: int) -> Answer:

@@ -15,7 +15,7 @@ from tesserec.content import Undecodable, text_columns
 from tesserec.content.folder import facts_of
 from tesserec.content.pictures import thumbnail
 from tesserec.content.shelf import Shelf
-from tesserec.core import Codes, Dataset, Entities
+from tesserec.core import Codes, Dataset, Entities, Explainer
 from tesserec.core.errors import MissingExtra, NoContent, UnknownId
 from tesserec.serve.pages.finder import Finder
 from tesserec.serve.people import texts_of
@@ -41,6 +41,7 @@ class Look:
     def __init__(self, served: Served) -> None:
         self.served = served
         self.items = served.model.catalog.items
+        self.explains = isinstance(served.model, Explainer)  # until it says that it cannot
         self.picture = lru_cache(PICTURES)(self._picture)
         self.present = lru_cache(None)(self._present)
 
@@ -140,7 +141,8 @@ class Look:
 
     def columns(self, row: int) -> dict[str, Any]:
         """What is known of an item of the model."""
-        return _told(self.items.features, row)
+        shown = text_columns(self.items.features)[:1]  # the title stands above them
+        return _told(self.items.features.drop(shown), row)
 
     def about(self, user: str) -> dict[str, Any]:
         """What the data know of somebody."""

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tesserec.core.errors import BadRequest, UnknownId
 from tesserec.serve.asked import Asked
-from tesserec.serve.pages.answers import NEW, Answer, explains, is_known, name, past_of, recommend
+from tesserec.serve.pages.answers import NEW, Answer, is_known, name, past_of, recommend
 from tesserec.serve.pages.look import Face, Look
 from tesserec.serve.pages.site import Site
 from tesserec.serve.pages.whatif import WhatIf
@@ -85,7 +85,7 @@ def routes(site: Site) -> APIRouter:
             "refused": look.faces_of(what.no),
             "answer": answer,
             "new": sum(line.moved == NEW for line in answer.lines),
-            "explains": explains(look),
+            "explains": look.explains,
             "method": name(look),
             "offers": offers,
             "more": more,

@@ -9,7 +9,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  const told = event.detail.target.querySelector("[data-told]") || document.querySelector("#what [data-told]");
+  const now = document.getElementById(event.detail.target.id); // the target itself is gone
+  const told = now && now.querySelector("[data-told]");
   document.getElementById("live").textContent = told ? told.textContent : "";
   if (pressed === null || document.activeElement !== document.body) return;
   const next = document.getElementById(pressed.id) || document.getElementById(pressed.home);
