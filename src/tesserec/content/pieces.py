@@ -119,6 +119,12 @@ def _of_parquet(data: Dataset, path: Path, wanted: Collection[int]) -> Pieces:
 
 def _of_files(data: Dataset, folder: Path, wanted: Collection[int]) -> Pieces:
     """Files called after the id of their item."""
+    chosen = {row: path for row, path in files_of(data, folder).items() if row in wanted}
+    return Pieces(len(chosen), (_opened(row, path) for row, path in chosen.items()))
+
+
+def files_of(data: Dataset, folder: Path) -> dict[int, Path]:
+    """The file of each item that has one. Raises `NoContent` if none has."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     names = [path.relative_to(folder).as_posix() for path in files]
     items = data.catalog.items
@@ -135,8 +141,7 @@ def _of_files(data: Dataset, folder: Path, wanted: Collection[int]) -> Pieces:
             f"(first item: {items.ids[:1].to_list()}).",
             "Call them after the ids, as 17.jpg, or name a column of paths with --columns.",
         )
-    chosen = {row: path for row, path in known.items() if row in wanted}
-    return Pieces(len(chosen), (_opened(row, path) for row, path in chosen.items()))
+    return known
 
 
 def _by_path(

@@ -34,7 +34,7 @@ def _of_table(data: Dataset, name: str) -> dict[str, Any] | None:
     if int(present.sum()) < 2:
         return None
     asked = _asked(present, data.popularity)
-    near, likeness = _nearest(items.vectors[name], present, asked)
+    near, likeness = nearest(items.vectors[name], present, asked, SHOWN)
     shown = torch.unique(torch.cat([asked, near.flatten()]))
     known = dict(zip(shown.tolist(), faces(data, shown, name), strict=True))
     rows = [
@@ -61,7 +61,7 @@ def _asked(present: Tensor, popularity: Tensor) -> Tensor:
     return torch.cat([most, torch.from_numpy(drawn)])
 
 
-def _nearest(table: Tensor, present: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+def nearest(table: Tensor, present: Tensor, asked: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """By cosine, themselves left out: [n, k] rows, [n, k]"""
     queries = functional.normalize(table[asked].float(), dim=1)
     likeness = torch.cat(
@@ -69,7 +69,7 @@ def _nearest(table: Tensor, present: Tensor, asked: Tensor) -> tuple[Tensor, Ten
     )
     likeness[:, ~present] = -torch.inf
     likeness[torch.arange(len(asked)), asked] = -torch.inf
-    values, near = likeness.topk(min(SHOWN, int(present.sum()) - 1))
+    values, near = likeness.topk(min(most, int(present.sum()) - 1))
     return near, values
 
 

@@ -65,8 +65,8 @@ def _contents(folder: Path) -> dict[str, Any]:
         "subtitle": f"Run folder {folder.name}",
         "summary": _summary(found),
         "alarms": [row.report.alarm for row in rows if row.report.alarm],
-        "curves": _curves(folder, colours),
-        "data": _data(folder),
+        "curves": curves(folder, colours),
+        "data": data_facts(folder),
         "example": _json(folder / "example.json"),
         "protocol": _protocol(there, rows),
         "study": (folder / "study.toml").read_text(encoding="utf-8"),
@@ -212,7 +212,7 @@ def _setting_rows(settings: Sequence[Setting], metric: str) -> list[dict[str, An
     ]
 
 
-def _curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:
+def curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:
     """Loss and validation metric by epoch of every run below that was trained."""
     losses, values, metric = [], [], ""
     for number, place in enumerate(_trained(folder)):
@@ -246,7 +246,8 @@ def _trained(folder: Path) -> list[Path]:
     return sorted({path.parent for path in logs if (path.parent / "study.toml").is_file()})
 
 
-def _data(folder: Path) -> dict[str, Any] | None:
+def data_facts(folder: Path) -> dict[str, Any] | None:
+    """What `data.json` of a run folder says, with its plots; None where there is none."""
     facts = _json(folder / "data.json")
     if not facts:
         return None

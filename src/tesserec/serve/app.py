@@ -12,6 +12,8 @@ from tesserec.core.errors import TesserecError
 from tesserec.serve import problems
 from tesserec.serve.guard import Guard
 from tesserec.serve.openapi import describe
+from tesserec.serve.pages.routes import routes as pages
+from tesserec.serve.pages.site import Site
 from tesserec.serve.routes import events, explain, health, models, recommend, similar
 from tesserec.serve.service import Service
 
@@ -21,6 +23,7 @@ LOOK = 1.0  # seconds between looks at which version other processes have activa
 
 def application(service: Service) -> FastAPI:
     """Everything that is served, with this service behind it."""
+    site = Site(service)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -33,6 +36,7 @@ def application(service: Service) -> FastAPI:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await asyncio.to_thread(site.close)
         await asyncio.to_thread(service.close)
         service.log.flush()
         service.log.say("stopped")
@@ -41,6 +45,7 @@ def application(service: Service) -> FastAPI:
     app = FastAPI(title="tesserec", lifespan=life, docs_url=None, redoc_url=None)
     for one in (recommend, similar, explain, events, models, health):
         app.include_router(one.routes(service))
+    app.include_router(pages(site))
     app.add_middleware(Guard, service=service)
     problems.install(app)
 

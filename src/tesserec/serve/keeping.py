@@ -1,9 +1,9 @@
 """Keeper: where events and the models there are outlive a request."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,18 @@ class Keeper(Protocol):
         """The model that was activated last, if any was."""
         ...
 
+    def keep_session(self, id: str, state: Mapping[str, Any], seen: float) -> None:
+        """Keep what is known of a visitor, last seen at a moment in seconds since 1970."""
+        ...
+
+    def session(self, id: str) -> Mapping[str, Any] | None:
+        """What was kept; None for a session that ended or never was."""
+        ...
+
+    def end_sessions(self, before: float) -> int:
+        """Remove the sessions last seen before a moment; returns how many."""
+        ...
+
     def close(self) -> None:
         """Let go of what is held open."""
         ...
@@ -70,6 +82,7 @@ class Memory:
         self._ids: set[str] = set()
         self._events: dict[str, list[Event]] = {}
         self._versions: list[Version] = []
+        self._sessions: dict[str, tuple[Mapping[str, Any], float]] = {}
 
     def add(self, events: Sequence[Event]) -> int:
         with self._lock:
@@ -104,6 +117,22 @@ class Memory:
     def active(self) -> Version | None:
         with self._lock:
             return self._versions[-1] if self._versions else None
+
+    def keep_session(self, id: str, state: Mapping[str, Any], seen: float) -> None:
+        with self._lock:
+            self._sessions[id] = dict(state), seen
+
+    def session(self, id: str) -> Mapping[str, Any] | None:
+        with self._lock:
+            found = self._sessions.get(id)
+            return None if found is None else found[0]
+
+    def end_sessions(self, before: float) -> int:
+        with self._lock:
+            gone = [id for id, (_, seen) in self._sessions.items() if seen < before]
+            for id in gone:
+                del self._sessions[id]
+            return len(gone)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -63,6 +63,14 @@ class Keys:
                 found = role
         return found
 
+    def role_of_mark(self, mark: str) -> Role | None:
+        """What the key is good for that has such a mark."""
+        found = None
+        for digest, role in self.digests.items():
+            if hmac.compare_digest(_mark(digest), mark):
+                found = role
+        return found
+
     def check_host(self, host: str) -> None:
         """Refuse to listen where strangers can come without a key. Raises `BadSpec`."""
         if not self and not is_loopback(host):
@@ -85,6 +93,15 @@ def is_loopback(host: str) -> bool:
 def may(role: Role | None, wanted: Role) -> bool:
     """Whether a role includes another."""
     return role is not None and ROLES.index(role) >= ROLES.index(wanted)
+
+
+def mark_of(key: str) -> str:
+    """What stands for a key where it is kept: neither the key nor what it is compared by."""
+    return _mark(_digest(key))
+
+
+def _mark(digest: bytes) -> str:
+    return hashlib.sha256(b"mark" + digest).hexdigest()
 
 
 def _digest(key: str) -> bytes:

@@ -5,10 +5,22 @@ import json
 import sys
 import time
 import traceback
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 MOMENT = 0.05  # seconds
+KEPT = 20  # troubles that are remembered
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """That something unforeseen happened; what exactly, the log says."""
+
+    time: float  # seconds since 1970
+    error: str
+    request_id: str
 
 
 class Log:
@@ -17,6 +29,7 @@ class Log:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = sys.stderr if stream is None else stream
         self._lines: list[str] = []
+        self.troubles: deque[Trouble] = deque(maxlen=KEPT)  # the latest last
 
     def request(self, **facts: Any) -> None:
         """A line that is written within a moment, together with those that come until then.
@@ -38,6 +51,7 @@ class Log:
 
     def trouble(self, error: BaseException, **facts: Any) -> None:
         """An error that nobody foresaw, with where it happened; its message may hold an id."""
+        self.troubles.append(Trouble(time.time(), type(error).__name__, str(facts.get("id", ""))))
         lines = traceback.format_tb(error.__traceback__)
         self.say("error", error=type(error).__name__, message=str(error), at=lines[-8:], **facts)
 

@@ -22,6 +22,8 @@ class Models:
         self._swapping = threading.Lock()
         self.active = prepared(Served.load(self._first(), data))
         self.previous: Served | None = None
+        self._loading = threading.Lock()
+        self._beside: Served | None = None
 
     def versions(self) -> dict[str, Version]:
         """The models in the run folder by name; a model that was fitted anew has a new name."""
@@ -49,6 +51,26 @@ class Models:
                 return False
             self._swap(self._loaded(version.name))
             return True
+
+    @property
+    def loaded(self) -> list[Served]:
+        """The versions that are in memory."""
+        there = (self.active, self.previous, self._beside)
+        return [one for one in there if one is not None]
+
+    def get(self, name: str) -> Served:
+        """A version to compare with, loaded where it has to be; the last one is kept.
+
+        Raises `UnknownId` where there is no such version, `DamagedFile` if it cannot be read.
+        """
+        for served in self.loaded:
+            if served.version.name == name:
+                return served
+        with self._loading:  # each takes as much memory as the one that answers: one at a time
+            if self._beside is None or self._beside.version.name != name:
+                self._beside = None
+                self._beside = self._loaded(name)
+            return self._beside
 
     def _swap(self, served: Served) -> None:
         self.previous, self.active = self.active, served

@@ -9,7 +9,7 @@ import polars as pl
 from torch import Tensor
 
 from tesserec.content import text_columns
-from tesserec.core import Answering, Entities, Seen
+from tesserec.core import Answering, Dataset, Entities, Seen
 from tesserec.core.errors import BadData, BadRequest
 from tesserec.experiment.asking import Desk
 from tesserec.recommenders.where import allowed_items
@@ -28,16 +28,17 @@ class Served:
     seen: Seen
     people: People | None  # None where what people did cannot be read
     why_not: str = ""  # then, why
+    content: Dataset | None = None  # columns, vectors and pictures, without what people did
 
     @classmethod
     def load(cls, version: Version, data: str | None) -> "Served":
         """From a run or model folder; `data` goes before what its study names."""
         desk = Desk.of(Path(version.folder), data)
         try:
-            people, why_not = people_of(desk), ""
+            people, why_not, content = people_of(desk), "", desk.data.without_events()
         except BadData as error:
-            people, why_not = None, error.cause
-        return cls(version, desk.model, desk.seen, people, why_not)
+            people, why_not, content = None, error.cause, None
+        return cls(version, desk.model, desk.seen, people, why_not, content)
 
     @cached_property
     def items(self) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from tesserec.serve.answering import explain, recommend, similar
 from tesserec.serve.batching import Batcher
 from tesserec.serve.keeping import Event, Keeper
-from tesserec.serve.keys import Keys, Role, may
+from tesserec.serve.keys import Keys, Role, mark_of, may
 from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
 from tesserec.serve.meters import Meters
@@ -50,8 +50,13 @@ class Service:
     def admit(self, request: Request, wanted: Role) -> str:
         """The id of a request that may do this. Raises `Problem` for the others."""
         key = _key(request)
+        role = None if key is None else self.keys.role(key)
+        self.permit(role, wanted, "" if role is None or key is None else mark_of(key))
+        return str(request.scope["request_id"])
+
+    def permit(self, role: Role | None, wanted: Role, mark: str) -> None:
+        """Let somebody with the key of this mark do this now. Raises `Problem` for the others."""
         if self.keys:
-            role = None if key is None else self.keys.role(key)
             if role is None:
                 ask = {"WWW-Authenticate": 'Bearer realm="tesserec"'}
                 raise Problem(401, "No known key came along.", "Authorization: Bearer KEY", ask)
@@ -59,10 +64,9 @@ class Service:
                 raise Problem(403, f"A {role} key may not {wanted}.", f"Take a {wanted} key.")
         if self.rates is not None:
             # Only keys that are known are told apart: there are few of them.
-            wait = self.rates.wait((key or "") if self.keys else "", time.monotonic())
+            wait = self.rates.wait(mark, time.monotonic())
             if wait:
                 raise busy("This key asks too often.", wait, status=429)
-        return str(request.scope["request_id"])
 
     def figures(self) -> bytes:
         """What was counted and timed, for Prometheus."""

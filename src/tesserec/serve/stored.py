@@ -1,8 +1,9 @@
 """Stored: a keeper on a database."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tesserec.serve import store
 from tesserec.serve.keeping import Event, Version
@@ -37,6 +38,16 @@ class Stored:
     def active(self) -> Version | None:
         found = self.store.active()
         return None if found is None else Version(found.name, found.folder)
+
+    def keep_session(self, id: str, state: Mapping[str, Any], seen: float) -> None:
+        self.store.keep_session(store.Session(id, None, state, seen))
+
+    def session(self, id: str) -> Mapping[str, Any] | None:
+        found = self.store.session(id)
+        return None if found is None else found.state
+
+    def end_sessions(self, before: float) -> int:
+        return self.store.end_sessions(before)
 
     def close(self) -> None:
         self.store.close()

@@ -1,0 +1,1 @@
+"""Pages for people: who is recommended what and why, in the process that answers."""
