@@ -12,7 +12,7 @@ from tesserec.core.errors import TesserecError
 from tesserec.serve import problems
 from tesserec.serve.guard import Guard
 from tesserec.serve.openapi import describe
-from tesserec.serve.routes import events, explain, health, models, recommend, similar
+from tesserec.serve.routes import events, explain, health, models, recommend, similar, users
 from tesserec.serve.service import Service
 
 TURN = 0.0005  # seconds
@@ -39,7 +39,7 @@ def application(service: Service) -> FastAPI:
 
     # Pages of FastAPI that show the description would load scripts from elsewhere.
     app = FastAPI(title="tesserec", lifespan=life, docs_url=None, redoc_url=None)
-    for one in (recommend, similar, explain, events, models, health):
+    for one in (recommend, similar, explain, events, users, models, health):
         app.include_router(one.routes(service))
     app.add_middleware(Guard, service=service)
     problems.install(app)
@@ -61,6 +61,8 @@ async def _follow(service: Service) -> None:
         try:
             if await asyncio.to_thread(service.models.follow):
                 service.swapped()
+            if await asyncio.to_thread(service.models.follow_traffic):
+                service.directed()
             refused = ""
         except (TesserecError, OSError) as error:
             if str(error) != refused:  # said once, and not every second
