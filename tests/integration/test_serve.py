@@ -237,7 +237,7 @@ def test_probes_figures_and_the_description(client: httpx.Client) -> None:
     assert 'tesserec_requests_total{method="POST",route="/v1/recommend",status="200"} 1' in figures
     described = client.get("/openapi.json").json()
     bodies = [one["post"] for one in described["paths"].values() if "post" in one]
-    assert len(bodies) == 5
+    assert len(bodies) == 7
     for one in bodies:
         assert one["requestBody"]["content"]["application/json"]["examples"]
         assert "application/problem+json" in one["responses"]["422"]["content"]
@@ -264,12 +264,16 @@ def test_every_route_but_the_probes_needs_its_key(run: Path) -> None:
         "/metrics": (READ, None),
         "/v1/events": (WRITE, {"events": [event]}),
         "/v1/models/activate": (ADMIN, {"version": "none"}),
+        "/v1/models/split": (ADMIN, {"weights": {"none": 1.0}}),
+        "/v1/models/shadow": (ADMIN, {"version": "none"}),
+        "/v1/models/report": (READ, None),
+        "/v1/users/{user}": (ADMIN, None),
     }
     with serving(service_of(run, keys=KEYS)) as client:
         paths = set(client.get("/openapi.json").json()["paths"])
         assert paths == {*wanted, "/health/live", "/health/ready"}
         for path, (least, body) in wanted.items():
-            method = "GET" if body is None else "POST"
+            method = "DELETE" if "user}" in path else "GET" if body is None else "POST"
             refused = problem(client.request(method, path, json=body), 401)
             assert refused["detail"] == "No known key came along."
             problem(client.request(method, path, json=body, headers={"X-API-Key": "x" * 20}), 401)

@@ -35,6 +35,16 @@ def intervals(table: Mapping[str, Floats], seed: int = 0) -> dict[str, tuple[flo
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(table)}
 
 
+def wilson(hits: int, tries: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, JASA 1927); it stays between 0 and 1, however few tries."""
+    if not tries:
+        return float("nan"), float("nan")
+    z = float(stats.norm.ppf(0.975))
+    middle = (hits + z * z / 2) / (tries + z * z)
+    half = z * np.sqrt(hits * (tries - hits) / tries + z * z / 4) / (tries + z * z)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
 def over_seeds(values: Floats) -> tuple[float, float]:
     """95 % interval of the mean over seeds, by Student's t."""
     if len(values) < 2:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,10 +18,20 @@ from tesserec.serve.people import NOTHING, Past, joined
 from tesserec.serve.questions import Near, Question, Why
 from tesserec.serve.served import Served
 
-Later = Callable[[Sequence[str]], list[list[Event]]]
 REASONS = 3  # items of the history that are named beside each answer
 PAIRS = 1 << 18  # of answers and items of histories that are compared at once
 LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Since:
+    """What the server was told of somebody; of the forgotten, all there is."""
+
+    events: list[Event]
+    is_forgotten: bool = False
+
+
+Later = Callable[[Sequence[str]], list[Since]]
 
 
 def recommend(questions: Sequence[Question], later: Later) -> list[bytes | Exception]:
@@ -135,11 +146,12 @@ def _pasts(questions: Sequence[Question], later: Later) -> list[Past | Exception
         return [_given(question.history) for question in questions]
     people, items = served.people, served.items
     pasts: list[Past | Exception] = []
-    for user, events in zip(users, later(users), strict=True):
-        if user not in people.rows and not events:
+    for user, since in zip(users, later(users), strict=True):
+        is_stranger = since.is_forgotten or user not in people.rows
+        if is_stranger and not since.events:
             pasts.append(UnknownId(f"There is no user {user!r}.", "Ask with a history instead."))
         else:
-            pasts.append(people.past(user, events, items))
+            pasts.append(people.past(user, since.events, items, since.is_forgotten))
     return pasts
 
 
@@ -151,7 +163,10 @@ def _requests(questions: Sequence[Question], pasts: Sequence[Past]) -> Requests:
     """One batch of questions of a group."""
     served = questions[0].served
     history = joined(pasts)
-    rows = [-1 if one.user is None else served.row_of_user(one.user) for one in questions]
+    rows = [
+        -1 if one.user is None or past.is_forgotten else served.row_of_user(one.user)
+        for one, past in zip(questions, pasts, strict=True)
+    ]
     candidates = None
     if questions[0].candidates is not None:
         candidates = Ragged.of([question.candidates or () for question in questions]).padded()

@@ -14,7 +14,7 @@ from tesserec.serve.guard import Guard
 from tesserec.serve.openapi import describe
 from tesserec.serve.pages.routes import routes as pages
 from tesserec.serve.pages.site import Site
-from tesserec.serve.routes import events, explain, health, models, recommend, similar
+from tesserec.serve.routes import events, explain, health, models, recommend, similar, users
 from tesserec.serve.service import Service
 
 TURN = 0.0005  # seconds
@@ -43,7 +43,7 @@ def application(service: Service) -> FastAPI:
 
     # Pages of FastAPI that show the description would load scripts from elsewhere.
     app = FastAPI(title="tesserec", lifespan=life, docs_url=None, redoc_url=None)
-    for one in (recommend, similar, explain, events, models, health):
+    for one in (recommend, similar, explain, events, users, models, health):
         app.include_router(one.routes(service))
     app.include_router(pages(site))
     app.add_middleware(Guard, service=service)
@@ -66,6 +66,8 @@ async def _follow(service: Service) -> None:
         try:
             if await asyncio.to_thread(service.models.follow):
                 service.swapped()
+            if await asyncio.to_thread(service.models.follow_traffic):
+                service.directed()
             refused = ""
         except (TesserecError, OSError) as error:
             if str(error) != refused:  # said once, and not every second

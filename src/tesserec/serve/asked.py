@@ -38,6 +38,9 @@ Id = Annotated[str, BeforeValidator(_word), WithJsonSchema(_WRITTEN)]
 Count = Annotated[StrictInt, Field(ge=1)]
 
 
+Weight = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
+
+
 class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -90,6 +93,20 @@ class Activate(Asked):
     version: Id
 
 
+class Split(Asked):
+    weights: dict[Id, Weight] = Field(
+        description="Of each version, its share of the users; none: the active one answers all."
+    )
+
+
+class Shadow(Asked):
+    version: Id | None = Field(description="Asked whatever the others are; null: no more.")
+
+
+class Person(Asked):
+    user: Id
+
+
 EXAMPLES: dict[type[Asked], dict[str, Any]] = {
     Recommend: {
         "a known user": {"user": "u1", "k": 3, "reasons": True},
@@ -101,5 +118,7 @@ EXAMPLES: dict[type[Asked], dict[str, Any]] = {
     Events: {
         "one event": {"events": [{"id": "e1", "user": "u1", "item": "i7", "time": 1_700_000_000}]}
     },
+    Split: {"a tenth tries": {"weights": {"best-89ab4567": 0.9, "best-0123abcd": 0.1}}},
+    Shadow: {"one to look at": {"version": "best-0123abcd"}, "no more": {"version": None}},
     Activate: {"a version": {"version": "best-0123abcd"}},
 }

@@ -1,9 +1,16 @@
-"""Keeper: where events and the models there are outlive a request."""
+"""Keeper: where events, the models there are, and what they showed outlive a request."""
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from tesserec.lifecycle.forgetting.receipt import digest_of
+from tesserec.serve.traffic import Traffic
+
+MANY = 100_000  # answers that are remembered where there is no database
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,30 @@ class Version:
     folder: str
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """What one request was answered with, by which version; a shadow's answer was not seen."""
+
+    request: str
+    version: str
+    user: str | None
+    items: tuple[str, ...]
+    time: float  # seconds since 1970
+    shadow: bool = False
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What one version showed, and of how many answers at least one item was clicked."""
+
+    version: str
+    shadow: bool
+    answers: int
+    asked: int  # answers to users with an id
+    users: int
+    clicked: int
+
+
 class Keeper(Protocol):
     """A store of events and of which model answers; called from several threads."""
 
@@ -41,8 +72,12 @@ class Keeper(Protocol):
         """The events of several users, each in order of arrival."""
         ...
 
-    def forget_user(self, user: str) -> int:
-        """Remove what a user did, and return how many events that were."""
+    def forget_user(self, user: str) -> Mapping[str, int]:
+        """Remove all there is of a user, note that, and return how much it was of what."""
+        ...
+
+    def forgotten(self, users: Sequence[str]) -> list[bool]:
+        """Which of these users were ever forgotten."""
         ...
 
     def versions(self) -> list[Version]:
@@ -69,6 +104,26 @@ class Keeper(Protocol):
         """Remove the sessions last seen before a moment; returns how many."""
         ...
 
+    def traffic(self) -> Traffic:
+        """Which versions answer beside the active one."""
+        ...
+
+    def direct(self, traffic: Traffic) -> None:
+        """From now on these versions answer, also after a new start."""
+        ...
+
+    def show(self, exposures: Sequence[Exposure]) -> int:
+        """Keep what was shown to people who were not forgotten since; returns how much was new."""
+        ...
+
+    def end_exposures(self, before: float) -> int:
+        """Remove what was shown before a moment, and return how many answers that were."""
+        ...
+
+    def tallies(self, since: float, window: float) -> list[Tally]:
+        """What each version showed since a moment; a click comes within so many seconds."""
+        ...
+
     def close(self) -> None:
         """Let go of what is held open."""
         ...
@@ -83,6 +138,9 @@ class Memory:
         self._events: dict[str, list[Event]] = {}
         self._versions: list[Version] = []
         self._sessions: dict[str, tuple[Mapping[str, Any], float]] = {}
+        self._forgotten: dict[str, float] = {}
+        self._traffic = Traffic()
+        self._shown: deque[Exposure] = deque(maxlen=MANY)
 
     def add(self, events: Sequence[Event]) -> int:
         with self._lock:
@@ -100,11 +158,18 @@ class Memory:
         with self._lock:
             return [list(self._events.get(user, ())) for user in users]
 
-    def forget_user(self, user: str) -> int:
+    def forget_user(self, user: str) -> Mapping[str, int]:
         with self._lock:
+            self._forgotten[digest_of(user)] = time.time()
             gone = self._events.pop(user, [])
             self._ids -= {event.id for event in gone}
-            return len(gone)
+            before = len(self._shown)
+            self._keep(one for one in self._shown if one.user != user)
+            return {"events": len(gone), "exposures": before - len(self._shown)}
+
+    def forgotten(self, users: Sequence[str]) -> list[bool]:
+        with self._lock:
+            return [digest_of(user) in self._forgotten for user in users]
 
     def versions(self) -> list[Version]:
         with self._lock:
@@ -134,5 +199,54 @@ class Memory:
                 del self._sessions[id]
             return len(gone)
 
+    def traffic(self) -> Traffic:
+        with self._lock:
+            return self._traffic
+
+    def direct(self, traffic: Traffic) -> None:
+        with self._lock:
+            self._traffic = traffic
+
+    def show(self, exposures: Sequence[Exposure]) -> int:
+        with self._lock:
+            there = {one.request for one in self._shown}
+            new = [
+                one
+                for one in {one.request: one for one in exposures}.values()
+                if one.request not in there
+                and one.time > self._forgotten.get(digest_of(one.user or ""), float("-inf"))
+            ]
+            self._shown.extend(new)
+            return len(new)
+
+    def end_exposures(self, before: float) -> int:
+        with self._lock:
+            there = len(self._shown)
+            self._keep(one for one in self._shown if one.time >= before)
+            return there - len(self._shown)
+
+    def tallies(self, since: float, window: float) -> list[Tally]:
+        with self._lock:
+            shown = [one for one in self._shown if one.time >= since]
+            found = []
+            for shadow, version in sorted({(one.shadow, one.version) for one in shown}):
+                mine = [one for one in shown if (one.shadow, one.version) == (shadow, version)]
+                users = [one.user for one in mine if one.user is not None]
+                clicked = sum(self._is_clicked(one, window) for one in mine)
+                counts = (len(mine), len(users), len(set(users)), clicked)
+                found.append(Tally(version, shadow, *counts))
+            return found
+
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _keep(self, exposures: Iterable[Exposure]) -> None:
+        self._shown = deque(exposures, MANY)
+
+    def _is_clicked(self, shown: Exposure, window: float) -> bool:
+        return any(
+            event.item in shown.items
+            and event.time is not None
+            and shown.time - 1 < event.time <= shown.time + window
+            for event in self._events.get(shown.user or "", ())
+        )

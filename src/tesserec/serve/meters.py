@@ -44,6 +44,19 @@ class Meters:
             multiprocess_mode="livesum",
         )
 
+        exposures = Counter(
+            "tesserec_exposures", "Answers noted for the report, or not.", ["how"], registry=here
+        )
+        self.exposures_kept, self.exposures_full, self.exposures_lost = (
+            exposures.labels(how) for how in ("kept", "dropped", "failed")
+        )
+        shadows = Counter(
+            "tesserec_shadows", "Requests that the shadow was asked.", ["how"], registry=here
+        )
+        self.shadows_answered, self.shadows_full, self.shadows_failed = (
+            shadows.labels(how) for how in ("answered", "dropped", "failed")
+        )
+
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """One request more."""
         key = (route, method, status)

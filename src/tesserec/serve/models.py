@@ -1,21 +1,28 @@
-"""Models: the versions there are, the one that answers, and the one before it."""
+"""Models: the versions there are, the one that answers, those beside it, and the one before."""
 
 import gc
 import hashlib
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from tesserec.core.errors import BadData, UnknownId
+from tesserec.core.errors import BadData, BadRequest, TesserecError, UnknownId
 from tesserec.core.files import MANIFEST
 from tesserec.experiment.folders import RunFolder
-from tesserec.serve.answering import recommend
+from tesserec.serve.answering import Since, recommend
 from tesserec.serve.keeping import Keeper, Version
 from tesserec.serve.questions import Question
 from tesserec.serve.served import Served
+from tesserec.serve.traffic import Traffic
 
 
 class Models:
     """What is swapped is one reference: a request keeps the model it began with."""
+
+    _beside: tuple[Traffic, Mapping[str, Served]] = (Traffic(), {})  # swapped as one
+    _compared: Served | None = None  # on a page, and answers nobody else
 
     def __init__(self, run: Path, data: str | None, keeper: Keeper) -> None:
         self.run, self.data, self.keeper = run, data, keeper
@@ -23,24 +30,75 @@ class Models:
         self.active = prepared(Served.load(self._first(), data))
         self.previous: Served | None = None
         self._loading = threading.Lock()
-        self._beside: Served | None = None
+        # A version that is gone keeps nobody from being answered; `follow` says what is wrong.
+        with suppress(TesserecError, OSError):
+            self.follow_traffic()
+
+    @property
+    def traffic(self) -> Traffic:
+        """Which versions answer beside the active one."""
+        return self._beside[0]
+
+    @property
+    def shadow(self) -> Served | None:
+        """The version that is asked, too."""
+        traffic, versions = self._beside
+        return None if traffic.shadow is None else versions[traffic.shadow]
+
+    @property
+    def loaded(self) -> list[Served]:
+        """All versions that are in memory, each once."""
+        there = (self.active, self.previous, self._compared, *self._beside[1].values())
+        return list(dict.fromkeys(served for served in there if served is not None))
+
+    def of(self, user: str | None) -> Served:
+        """The version that answers somebody; strangers are answered by the active one."""
+        traffic, versions = self._beside
+        if user is None or not traffic.weights:
+            return self.active
+        return versions[traffic.version(user)]
 
     def versions(self) -> dict[str, Version]:
         """The models in the run folder by name; a model that was fitted anew has a new name."""
         return {version.name: version for version in _versions(self.run, self.run.resolve().name)}
 
     def activate(self, name: str) -> bool:
-        """Let a version answer, and remember that; whether it did not already.
+        """Let a version answer everybody, and remember that; whether it was not active already.
 
         The version before is kept, so that going back to it takes no time and needs no file.
         Raises `UnknownId` where there is no such version, `DamagedFile` if it cannot be read.
         """
         with self._swapping:
-            if name == self.active.version.name:
+            is_new = name != self.active.version.name
+            if is_new:
+                served = self._loaded(name)
+                self.keeper.activate(served.version)
+                self._swap(served)
+            traffic = self.traffic
+            if traffic.weights or traffic.shadow == name:
+                self._direct(Traffic({}, None if traffic.shadow == name else traffic.shadow))
+            return is_new
+
+    def split(self, weights: Mapping[str, float]) -> None:
+        """Let several versions answer, each its share of the users; without any, the active one.
+
+        Raises `UnknownId`, `DamagedFile`, and `BadRequest` for the shadow, which nobody may see.
+        """
+        with self._swapping:
+            self._direct(replace(self.traffic, weights=dict(weights)))
+
+    def shadow_with(self, name: str | None) -> None:
+        """Ask a version whatever the others are asked; None: no more. Raises as `split` does."""
+        with self._swapping:
+            self._direct(replace(self.traffic, shadow=name))
+
+    def follow_traffic(self) -> bool:
+        """Let those versions answer that another process has named; whether that is another way."""
+        with self._swapping:
+            traffic = self.keeper.traffic()
+            if traffic == self.traffic:
                 return False
-            served = self._loaded(name)
-            self.keeper.activate(served.version)
-            self._swap(served)
+            self._beside = self._made(traffic)
             return True
 
     def follow(self) -> bool:
@@ -52,12 +110,6 @@ class Models:
             self._swap(self._loaded(version.name))
             return True
 
-    @property
-    def loaded(self) -> list[Served]:
-        """The versions that are in memory."""
-        there = (self.active, self.previous, self._beside)
-        return [one for one in there if one is not None]
-
     def get(self, name: str) -> Served:
         """A version to compare with, loaded where it has to be; the last one is kept.
 
@@ -67,17 +119,33 @@ class Models:
             if served.version.name == name:
                 return served
         with self._loading:  # each takes as much memory as the one that answers: one at a time
-            if self._beside is None or self._beside.version.name != name:
-                self._beside = None
-                self._beside = self._loaded(name)
-            return self._beside
+            if self._compared is None or self._compared.version.name != name:
+                self._compared = None
+                self._compared = self._loaded(name)
+            return self._compared
 
     def _swap(self, served: Served) -> None:
         self.previous, self.active = self.active, served
 
+    def _direct(self, traffic: Traffic) -> None:
+        """All are loaded before the first one answers."""
+        names = {*traffic.weights} or {self.active.version.name}
+        if traffic.shadow in names:
+            raise BadRequest(
+                f"{traffic.shadow!r} answers already.", "A shadow is a version that nobody sees."
+            )
+        made = self._made(traffic)
+        self.keeper.direct(traffic)
+        self._beside = made
+
+    def _made(self, traffic: Traffic) -> tuple[Traffic, Mapping[str, Served]]:
+        names = {*traffic.weights} | ({traffic.shadow} if traffic.shadow is not None else set())
+        return traffic, {name: self._loaded(name) for name in sorted(names)}
+
     def _loaded(self, name: str) -> Served:
-        if self.previous is not None and name == self.previous.version.name:
-            return self.previous
+        for served in self.loaded:
+            if name == served.version.name:
+                return served
         versions = self.versions()
         if name not in versions:
             raise UnknownId(f"There is no version {name!r}.", f"There are {', '.join(versions)}.")
@@ -101,7 +169,7 @@ def prepared(served: Served) -> Served:
     if len(served.items) and len(served.shown):
         asked = Question(served, "first", 10, None, [0], (), None, None, None, False)
         for count in (1, 8, 64):  # kernels are compiled, and memory for such batches is there
-            recommend([asked] * count, lambda users: [[] for _ in users])
+            recommend([asked] * count, lambda users: [Since([]) for _ in users])
     # What is loaded stays. Looking through it for garbage would stop all answers for 0.1 s a time.
     gc.unfreeze()
     gc.collect()

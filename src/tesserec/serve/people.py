@@ -1,7 +1,7 @@
 """What people did: what the data say, and after that what the server was told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,8 @@ class Past:
     time: Beside = None
     kind: Beside = None
     weight: Beside = None
+    _: KW_ONLY
+    is_forgotten: bool = False  # whose place in the data and in the model is not looked at
 
 
 NOTHING = Past(np.zeros(0, np.int64))
@@ -48,9 +50,23 @@ class People:
         kinds = {kind: code for code, kind in enumerate(data.interactions.kinds)}
         return cls(rows, histories, data.interactions.clock, kinds, known)
 
-    def past(self, user: str, later: Sequence[Event], items: Mapping[str, int]) -> Past:
-        """Everything somebody did with items that the model knows; nothing twice."""
-        there = self._told(self.rows.get(user))
+    def past(
+        self,
+        user: str,
+        later: Sequence[Event],
+        items: Mapping[str, int],
+        is_forgotten: bool = False,
+    ) -> Past:
+        """Everything somebody did with items that the model knows; nothing twice.
+
+        Of the forgotten only what they did later.
+        """
+        if is_forgotten:
+            later_alone = self._joined(self._told(None), later, items)
+            return replace(later_alone, is_forgotten=True)
+        return self._joined(self._told(self.rows.get(user)), later, items)
+
+    def _joined(self, there: Past, later: Sequence[Event], items: Mapping[str, int]) -> Past:
         events = [event for event in later if event.item in items]
         if not events:
             return there

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
@@ -70,7 +71,10 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             found = error
         case ValidationError():
-            found = _misread(error)
+            told = error.errors(include_url=False, include_context=False, include_input=False)
+            found = _misread(told)
+        case RequestValidationError():
+            found = _misread(error.errors())
         case HTTPException():
             found = Problem(error.status_code, str(error.detail), headers=error.headers)
         case TesserecError():
@@ -83,9 +87,8 @@ def problem_of(error: Exception) -> Problem:
     return found
 
 
-def _misread(error: ValidationError) -> Problem:
+def _misread(found: Sequence[Mapping[str, Any]]) -> Problem:
     """Every field that cannot be read, by its JSON pointer."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Problem(400, found[0]["msg"])
     told = [(_pointer(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in found[:20]]
@@ -106,5 +109,5 @@ def install(app: FastAPI) -> None:
     async def told(request: Request, error: Exception) -> Response:
         return problem_of(error).response(request.scope["request_id"])
 
-    for kind in (Problem, TesserecError, ValidationError, HTTPException):
+    for kind in (Problem, TesserecError, ValidationError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, told)

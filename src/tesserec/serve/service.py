@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from fastapi import Request, Response
 
-from tesserec.serve.answering import explain, recommend, similar
+from tesserec.serve.answering import Since, explain, recommend, similar
 from tesserec.serve.batching import Batcher
+from tesserec.serve.beside import Beside
 from tesserec.serve.keeping import Event, Keeper
 from tesserec.serve.keys import Keys, Role, mark_of, may
 from tesserec.serve.limits import Limits
@@ -47,6 +48,23 @@ class Service:
         )
         self.writing: Batcher[Posted, int] = Batcher(self._keep, limits.batch, waiting, "events")
 
+        self.beside = Beside(
+            self.models,
+            self.keeper,
+            limits,
+            self.meters,
+            self.log,
+            self.later,
+            is_idle=lambda: not len(self.questions),
+        )
+
+    def later(self, users: Sequence[str]) -> list[Since]:
+        """What the server was told of people."""
+        # In this order: who is forgotten in between has no events, and not those from before.
+        forgotten = self.keeper.forgotten(users)
+        histories = self.keeper.histories(users)
+        return [Since(*one) for one in zip(histories, forgotten, strict=True)]
+
     def admit(self, request: Request, wanted: Role) -> str:
         """The id of a request that may do this. Raises `Problem` for the others."""
         key = _key(request)
@@ -78,10 +96,16 @@ class Service:
         self.meters.swaps.inc()
         self.log.say("activated", model=self.models.active.version.name, **facts)
 
+    def directed(self, **facts: str) -> None:
+        """Traffic goes another way now: say so."""
+        traffic = self.models.traffic
+        self.log.say("traffic", split=dict(traffic.weights), shadow=traffic.shadow, **facts)
+
     def close(self) -> None:
         """Finish what was begun and let go."""
         self.questions.close()
         self.writing.close()
+        self.beside.close()
         self.keeper.close()
 
     def _watch(self, size: int) -> None:
@@ -92,11 +116,11 @@ class Service:
     def _answers(self, questions: Sequence[Question | Near | Why]) -> list[bytes | Exception]:
         match questions[0]:
             case Question():
-                return recommend(questions, self.keeper.histories)  # type: ignore[arg-type]
+                return recommend(questions, self.later)  # type: ignore[arg-type]
             case Near():
                 return similar(questions)  # type: ignore[arg-type]
             case _:
-                return explain(questions, self.keeper.histories)  # type: ignore[arg-type]
+                return explain(questions, self.later)  # type: ignore[arg-type]
 
     def _keep(self, posted: Sequence[Posted]) -> list[int | Exception]:
         """How many of each request's events were kept; all of them are durable now."""

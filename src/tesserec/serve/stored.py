@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tesserec.serve import store
-from tesserec.serve.keeping import Event, Version
+from tesserec.serve.keeping import Event, Exposure, Tally, Version
+from tesserec.serve.traffic import Traffic
+
+TRAFFIC = "traffic"  # the setting
 
 
 class Stored:
@@ -25,8 +28,11 @@ class Stored:
         found = self.store.histories(users)
         return [[Event(**vars(event)) for event in events] for events in found]
 
-    def forget_user(self, user: str) -> int:
+    def forget_user(self, user: str) -> Mapping[str, int]:
         return self.store.forget_user(user)
+
+    def forgotten(self, users: Sequence[str]) -> list[bool]:
+        return self.store.forgotten(users)
 
     def versions(self) -> list[Version]:
         return [Version(one.name, one.folder) for one in self.store.versions()]
@@ -48,6 +54,22 @@ class Stored:
 
     def end_sessions(self, before: float) -> int:
         return self.store.end_sessions(before)
+
+    def traffic(self) -> Traffic:
+        found = self.store.setting(TRAFFIC)
+        return Traffic() if found is None else Traffic(**found)
+
+    def direct(self, traffic: Traffic) -> None:
+        self.store.set(TRAFFIC, {"weights": dict(traffic.weights), "shadow": traffic.shadow})
+
+    def show(self, exposures: Sequence[Exposure]) -> int:
+        return self.store.add_exposures([store.Exposure(**vars(one)) for one in exposures])
+
+    def end_exposures(self, before: float) -> int:
+        return self.store.end_exposures(before)
+
+    def tallies(self, since: float, window: float) -> list[Tally]:
+        return [Tally(**vars(one)) for one in self.store.tallies(since, window)]
 
     def close(self) -> None:
         self.store.close()

@@ -3,7 +3,14 @@ import pytest
 from scipy import stats
 
 from tesserec.evaluation import statistics
-from tesserec.evaluation.statistics import holm, interval, intervals, over_seeds, paired_p
+from tesserec.evaluation.statistics import (
+    holm,
+    interval,
+    intervals,
+    over_seeds,
+    paired_p,
+    wilson,
+)
 
 
 def test_the_bootstrap_interval_covers_the_mean_about_95_times_in_100():
@@ -85,3 +92,14 @@ def test_the_chance_of_a_false_alarm_is_what_it_says():
     draw = np.random.default_rng(6)
     alarms = [paired_p(draw.random(30), draw.random(30)) < 0.05 for _ in range(400)]
     assert 0.02 <= np.mean(alarms) <= 0.09
+
+
+def test_the_interval_of_a_share_ends_where_the_score_test_would_refuse_it() -> None:
+    for hits, tries in ((0, 1), (1, 1), (0, 50), (3, 17), (500, 1000), (17, 17)):
+        low, high = wilson(hits, tries)
+        theirs = stats.binomtest(hits, tries).proportion_ci(method="wilson")
+        assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+        for end in (low, high):
+            away = abs(hits / tries - end) / np.sqrt(max(end * (1 - end), 1e-300) / tries)
+            assert away == pytest.approx(1.959964, abs=1e-5) or end in (0.0, 1.0)
+    assert np.isnan(wilson(0, 0)).all()

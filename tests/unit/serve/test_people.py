@@ -1,5 +1,6 @@
 """Histories of the data, and what happened after them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,11 @@ import polars as pl
 import pytest
 
 from tesserec.core import Dataset
-from tesserec.serve.keeping import Event, Version
+from tesserec.serve.keeping import Event, Exposure, Tally, Version
 from tesserec.serve.people import People
 from tesserec.serve.running import keeper_of
 from tesserec.serve.served import beginnings
+from tesserec.serve.traffic import Traffic
 from toys.worlds import world
 
 
@@ -65,7 +67,9 @@ def test_a_keeper_keeps_each_event_once_in_order_of_arrival(kind: str, tmp_path:
     assert keeper.add([early]) == 0
     assert keeper.history("a") == [late, early]
     assert keeper.histories(["b", "a"]) == [[], [late, early]]
-    assert keeper.forget_user("a") == 2
+    assert not any(keeper.forgotten(["a", "b"]))
+    assert keeper.forget_user("a")["events"] == 2
+    assert keeper.forgotten(["b", "a"]) == [False, True]
     assert keeper.history("a") == []
     assert keeper.add([late]) == 1
     assert keeper.active() is None
@@ -73,6 +77,58 @@ def test_a_keeper_keeps_each_event_once_in_order_of_arrival(kind: str, tmp_path:
         keeper.activate(Version(name, str(tmp_path)))
     assert keeper.active() == Version("a", str(tmp_path))
     assert {one.name for one in keeper.versions()} == {"a", "b"}
+    keeper.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "database"])
+def test_a_keeper_counts_what_was_shown_and_what_was_clicked_soon_after(
+    kind: str, tmp_path: Path
+) -> None:
+    keeper = keeper_of("memory" if kind == "memory" else str(tmp_path / "store.sqlite"))
+    shown = [
+        Exposure("1", "old", "a", ("x", "y"), 100.7),  # clicked twice, and an answer once
+        Exposure("2", "old", "a", ("z",), 100.0),  # clicked before it was shown, and too late
+        Exposure("3", "old", None, ("x",), 100.0),
+        Exposure("4", "old", "b", ("x",), 100.0),  # somebody else's click
+        Exposure("5", "new", "c", ("x",), 50.0),  # clicked, and a shadow's would have been
+        Exposure("5/shadow", "next", "c", ("y", "x"), 50.0, shadow=True),
+        Exposure("6", "old", "a", ("x",), 10.0),
+    ]
+    assert keeper.show(shown) == 7
+    assert keeper.show(shown[:2]) == 0
+    clicks = [("a", "x", 100), ("a", "y", 102), ("a", "z", 98), ("a", "z", 111), ("c", "x", 60)]
+    keeper.add([Event(f"{n}", *click) for n, click in enumerate(clicks)])
+    assert keeper.tallies(since=20, window=10) == [
+        Tally("new", False, 1, 1, 1, 1),
+        Tally("old", False, 4, 3, 2, 1),
+        Tally("next", True, 1, 1, 1, 1),
+    ]
+    assert keeper.end_exposures(before=60) == 3
+    assert keeper.tallies(since=0, window=10) == [Tally("old", False, 4, 3, 2, 1)]
+    keeper.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "database"])
+def test_what_was_shown_to_somebody_before_they_were_forgotten_comes_too_late(
+    kind: str, tmp_path: Path
+) -> None:
+    keeper = keeper_of("memory" if kind == "memory" else str(tmp_path / "store.sqlite"))
+    before = [Exposure(f"{n}", "v", user, ("x",), time.time()) for n, user in enumerate("aab")]
+    assert keeper.show(before[:1]) == 1
+    assert keeper.forget_user("a")["exposures"] == 1
+    assert keeper.show(before) == 1
+    assert keeper.tallies(0, 1)[0].users == 1
+    assert keeper.show([Exposure("9", "v", "a", ("x",), time.time() + 1)]) == 1
+    keeper.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "database"])
+def test_a_keeper_knows_how_traffic_goes(kind: str, tmp_path: Path) -> None:
+    keeper = keeper_of("memory" if kind == "memory" else str(tmp_path / "store.sqlite"))
+    assert keeper.traffic() == Traffic()
+    for traffic in (Traffic({"a": 0.5, "b": 2.0}, "c"), Traffic({}, None)):
+        keeper.direct(traffic)
+        assert keeper.traffic() == traffic
     keeper.close()
 
 

@@ -29,7 +29,7 @@ def routes(service: Service) -> APIRouter:
         """The k items of somebody's history that speak most for an item, with their shares."""
         request_id = service.admit(request, "read")
         body = read(Explain, await request.body(), service.limits)
-        asked = why(body, service.models.active, service.limits, request_id)
+        asked = why(body, service.models.of(body.user), service.limits, request_id)
         return answer(await service.questions.ask(asked))
 
     return router

@@ -34,8 +34,11 @@ def routes(service: Service) -> APIRouter:
     async def recommend(request: Request) -> Response:
         """The k best items for a known user, for a history, or in a context; best first."""
         request_id = service.admit(request, "read")
-        body = read(Recommend, await request.body(), service.limits)
-        asked = recommended(body, service.models.active, service.limits, request_id)
-        return answer(await service.questions.ask(asked))
+        sent = await request.body()
+        body = read(Recommend, sent, service.limits)
+        asked = recommended(body, service.models.of(body.user), service.limits, request_id)
+        found = await service.questions.ask(asked)
+        service.beside.answered(request_id, sent, found)
+        return answer(found)
 
     return router

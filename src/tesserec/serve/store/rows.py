@@ -88,6 +88,7 @@ class Exposure:
     user: str | None
     items: tuple[str, ...]
     time: float  # seconds since 1970
+    shadow: bool = False  # whether nobody saw it
 
     def check(self) -> None:
         """Refuse, with `BadRequest`, what is no id."""
@@ -97,6 +98,18 @@ class Exposure:
             check_id("The user of an exposure", self.user)
         for item in self.items:
             check_id("An item that was shown", item)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What one version showed, or would have shown, and what came of it."""
+
+    version: str
+    shadow: bool
+    answers: int
+    asked: int  # answers to users with an id: others' clicks are not known
+    users: int
+    clicked: int  # answers of which at least one item was clicked
 
 
 def check_id(what: str, text: str) -> None:

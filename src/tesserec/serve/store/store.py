@@ -1,19 +1,41 @@
 """Store: what a server keeps, in an SQLite file or in PostgreSQL."""
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Text, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import cast as typed
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tesserec.core.errors import BadRequest, UnknownId
+from tesserec.lifecycle.forgetting.receipt import digest_of
 from tesserec.serve.store.engine import Database
 from tesserec.serve.store.migrating import migrate
-from tesserec.serve.store.rows import Event, Exposure, Item, Session, Version
+from tesserec.serve.store.rows import Event, Exposure, Item, Session, Tally, Version
 from tesserec.serve.store.scrubbing import check, hide, scrub
-from tesserec.serve.store.tables import EVENTS, EXPOSURES, ITEMS, SESSIONS, VERSIONS
+from tesserec.serve.store.tables import (
+    EVENTS,
+    EXPOSURES,
+    FORGOTTEN,
+    ITEMS,
+    SESSIONS,
+    SETTINGS,
+    VERSIONS,
+)
+from tesserec.serve.store.tallying import tallies
 from tesserec.serve.store.together import Together
 
 
@@ -69,15 +91,30 @@ class Store:
                 found[event.user].append(event)
         return [found[user] for user in users]
 
-    def forget_user(self, user: str) -> int:
-        """Remove everything about somebody, from the files too; returns how many rows went."""
+    def forget_user(self, user: str) -> dict[str, int]:
+        """Remove everything about somebody, from the files too; returns how many rows went of what.
+
+        What is left is that a user of this digest was forgotten. Raises `Unavailable` where the
+        rows went, but another process keeps the files from being emptied.
+        """
+        row = {"digest": digest_of(user), "time": time.time()}
+        noting = self._insert(FORGOTTEN).values(row)
         with self._database.writing() as connection:
-            gone = [
-                connection.execute(delete(table).where(table.c.user == user)).rowcount
+            # First: this waits until everybody who is writing what was shown has done so.
+            connection.execute(noting.on_conflict_do_update(index_elements=["digest"], set_=row))
+            gone = {
+                table.name: connection.execute(delete(table).where(table.c.user == user)).rowcount
                 for table in (EVENTS, SESSIONS, EXPOSURES)
-            ]
+            }
         scrub(self._database)
-        return sum(gone)
+        return gone
+
+    def forgotten(self, users: Sequence[str]) -> list[bool]:
+        """Which of these people were ever forgotten."""
+        digests = [digest_of(user) for user in users]
+        with self._database.reading() as connection:
+            there = self._forgotten(connection, digests)
+        return [digest in there for digest in digests]
 
     def forget_item(self, item: str) -> int:
         """Remove an item and all events with it, from the files too; returns how many rows went.
@@ -180,10 +217,28 @@ class Store:
             connection.execute(update(VERSIONS).values(active=False))
             connection.execute(update(VERSIONS).where(VERSIONS.c.name == name).values(active=True))
 
+    # Settings
+
+    def setting(self, name: str) -> Any:
+        """What was set last under a name; None where nothing was."""
+        with self._database.reading() as connection:
+            asked = select(SETTINGS.c.value).where(SETTINGS.c.name == name)
+            return connection.execute(asked).scalar_one_or_none()
+
+    def set(self, name: str, value: Any) -> None:
+        """Set something that JSON can say, for all who share this store."""
+        row = {"name": name, "value": value}
+        adding = self._insert(SETTINGS).values(row)
+        with self._database.writing() as connection:
+            connection.execute(adding.on_conflict_do_update(index_elements=["name"], set_=row))
+
     # What was shown
 
     def add_exposures(self, exposures: Sequence[Exposure]) -> int:
-        """Keep what was shown, and return how much was new; one list for each request."""
+        """Keep what was shown, and return how much was new; one list for each request.
+
+        What was shown to people before they were forgotten comes too late.
+        """
         for exposure in exposures:
             exposure.check()
         return self._exposures(exposures) if exposures else 0
@@ -200,6 +255,16 @@ class Store:
                 Exposure(**{**row, "items": tuple(row["items"])})
                 for row in connection.execute(asked).mappings()
             ]
+
+    def end_exposures(self, before: float) -> int:
+        """Remove what was shown before a moment; returns how many lists."""
+        with self._database.writing() as connection:
+            return connection.execute(delete(EXPOSURES).where(EXPOSURES.c.time < before)).rowcount
+
+    def tallies(self, since: float, window: float) -> list[Tally]:
+        """What each version showed since a moment, and how much of it was clicked within a time."""
+        with self._database.reading() as connection:
+            return tallies(connection, since, window)
 
     # Steps
 
@@ -220,11 +285,35 @@ class Store:
                     owner[row[key]] = number
         adding = self._insert(table).on_conflict_do_nothing().returning(table.c[key])
         with self._database.writing() as connection:
-            new = connection.execute(adding, list(rows.values())).scalars().all()
+            if table is EXPOSURES:
+                rows = self._in_time(connection, rows)
+            new = connection.execute(adding, list(rows.values())).scalars().all() if rows else []
         counts = [0] * len(jobs)
         for one in new:
             counts[owner[one]] += 1
         return counts
+
+    def _in_time(
+        self, connection: Connection, rows: Mapping[str, dict[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """The exposures of people who were not forgotten since."""
+        if not self._database.is_sqlite:  # there, whoever writes is alone
+            connection.execute(text("LOCK TABLE forgotten IN SHARE MODE"))
+        digests = {
+            key: digest_of(row["user"]) for key, row in rows.items() if row["user"] is not None
+        }
+        gone = self._forgotten(connection, list(set(digests.values())))
+        return {
+            key: row
+            for key, row in rows.items()
+            if key not in digests or row["time"] > gone.get(digests[key], float("-inf"))
+        }
+
+    def _forgotten(self, connection: Connection, digests: Sequence[str]) -> dict[str, float]:
+        """When those of these people who were forgotten were."""
+        asked = select(FORGOTTEN.c.digest, FORGOTTEN.c.time)
+        found = connection.execute(asked.where(FORGOTTEN.c.digest.in_(self._each(digests))))
+        return {row.digest: row.time for row in found}
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)

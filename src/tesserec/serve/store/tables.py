@@ -11,6 +11,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 METADATA = MetaData()
@@ -75,6 +76,22 @@ EXPOSURES = Table(
     Column("version", Text, nullable=False, index=True),
     Column("user", Text, index=True),
     Column("items", JSON, nullable=False),  # ids, best first
-    Column("time", Float(53), nullable=False),
+    Column("time", Float(53), nullable=False, index=True),
+    # Whether nobody saw it: what another version would have shown.
+    Column("shadow", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
+)
+
+SETTINGS = Table(
+    "settings",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+FORGOTTEN = Table(
+    "forgotten",
+    METADATA,
+    Column("digest", Text, primary_key=True),  # SHA-256 of the id, so that no name stays here
+    Column("time", Float(53), nullable=False),  # seconds since 1970
 )

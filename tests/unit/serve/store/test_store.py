@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from time import time
 
 import pytest
 from sqlalchemy import event as signals
 
 from tesserec.core.errors import BadRequest, UnknownId
-from tesserec.serve.store import Event, Exposure, Item, Session, Store, Version
+from tesserec.serve.store import Event, Exposure, Item, Session, Store, Tally, Version
 
 
 @pytest.fixture
@@ -146,13 +147,77 @@ def test_a_forgotten_user_leaves_nothing_and_everybody_else_stays(store: Store) 
     store.keep_session(Session("s2", "bob", {}, 1.0))
     shown = [Exposure(f"r {one}", "v1", one, ("tea",), 1.0) for one in ("ann", "bob")]
     store.add_exposures(shown)
-    assert store.forget_user("ann") == 4
-    assert store.forget_user("ann") == 0
+    assert store.forget_user("ann") == {"events": 2, "sessions": 1, "exposures": 1}
+    assert not any(store.forget_user("ann").values())
     assert store.history("ann") == []
     assert store.history("bob") == clicks("bob", "tea")
     assert store.session("s1") is None
     assert store.session("s2") is not None
     assert store.exposures() == shown[1:]
+
+
+def test_what_each_version_showed_and_what_was_clicked_is_counted(store: Store) -> None:
+    odd = "o'h\"a%"
+    store.add([Event("1", "ann", odd, 12), Event("2", "bob", "tea", 500), Event("3", "ann", "tea")])
+    shown = [
+        Exposure("r1", "v1", "ann", ("mug", odd), 12.9),
+        Exposure("r2", "v1", "bob", ("tea",), 12.0),
+        Exposure("r3", "v2", None, (odd,), 12.0),
+        Exposure("r3/shadow", "v3", None, (), 12.0, shadow=True),
+        Exposure("r0", "v0", "ann", (odd,), 1.0),
+    ]
+    assert store.add_exposures(shown) == 5
+    assert store.exposures("v3") == shown[3:4]
+    assert store.tallies(since=12, window=100) == [
+        Tally("v1", False, 2, 2, 2, 1),
+        Tally("v2", False, 1, 0, 0, 0),
+        Tally("v3", True, 1, 0, 0, 0),
+    ]
+    assert store.tallies(since=99, window=100) == []
+    assert store.end_exposures(before=2) == 1
+
+
+def test_settings_are_as_they_were_set_last(store: Store) -> None:
+    assert store.setting("traffic") is None
+    for value in ({"a": [1, None]}, {"b": 0.5}):
+        store.set("traffic", value)
+        assert store.setting("traffic") == value
+
+
+def test_who_was_forgotten_is_remembered_without_a_name(store: Store) -> None:
+    store.forget_user("ann")
+    assert store.forgotten(["bob", "ann", "Ann"]) == [False, True, False]
+    assert store.forgotten([]) == []
+    late = Exposure("r1", "v1", "ann", ("tea",), time() - 1)
+    assert store.add_exposures([late, Exposure("r2", "v1", "bob", (), 1.0)]) == 1
+    assert store.add_exposures([late]) == 0
+    assert store.add_exposures([replace(late, time=time() + 1)]) == 1
+
+
+def test_whoever_is_forgotten_while_others_write_what_was_shown_stays_forgotten(
+    database_url: str,
+) -> None:
+    stores = [Store(database_url) for _ in range(3)]
+    failed: list[Exception] = []
+
+    def show(number: int) -> None:
+        try:
+            for step in range(30):
+                name = f"{number}-{step}"
+                stores[number].add_exposures([Exposure(name, "v", "ann", ("tea",), 1.0)])
+        except Exception as error:
+            failed.append(error)
+
+    threads = [Thread(target=show, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    stores[2].forget_user("ann")
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert stores[2].exposures() == []
+    for store in stores:
+        store.close()
 
 
 def test_a_forgotten_item_leaves_events_catalogue_and_lists(store: Store) -> None:
