@@ -1,7 +1,9 @@
 """What the documentation shows is run: Python blocks, and lines that begin with `$ tesserec`."""
 
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ PAGES = [
     ROOT / "docs" / "how-to" / "split-and-ask.md",
     ROOT / "docs" / "how-to" / "measure-cold-start.md",
     ROOT / "docs" / "how-to" / "learn-what-comes-next.md",
+    ROOT / "docs" / "how-to" / "serve-it.md",
     ROOT / "docs" / "how-to" / "add-a-method.md",
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,6 +29,17 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tesserec, capfd) -> None:
     """Blocks of a page share their variables and their folder; files are shown with a name."""
     names: dict[str, object] = {"__name__": "__main__"}
+    try:
+        assert _run(page, names, tesserec)
+    finally:
+        for one in names.values():
+            if isinstance(one, subprocess.Popen):  # a page that fails does not leave a server
+                one.kill()
+                one.wait()
+
+
+def _run(page: Path, names: dict[str, object], tesserec: Any) -> int:
+    """How many blocks and lines of a page were run."""
     ran = 0
     for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         shown = re.match(r"# ([\w./-]+\.(?:toml|csv))\n", text)
@@ -39,7 +53,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tesserec, capfd)
                 said = tesserec(line)
                 assert said.code == 0, f"tesserec {line}: {said.err}"
                 ran += 1
-    assert ran
+    return ran
 
 
 def test_every_relative_link_leads_somewhere() -> None:

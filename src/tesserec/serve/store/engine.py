@@ -1,6 +1,6 @@
 """Connections to SQLite, durable and forgetful of what is deleted, and to PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +53,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction: durable when the block ends, and undone when it raises."""
+    def writing(self, size: Callable[[], int] = int) -> Iterator[Connection]:
+        """A transaction: durable when the block ends, and undone when it raises.
+
+        `size` counts the bytes of the rows, for the message where there is no room.
+        """
         # A transaction that began as a reader may not become a writer once another has written.
         engine = self.engine.execution_options(begin="BEGIN IMMEDIATE")
-        with self.turn, told(self.name), engine.begin() as connection:
+        with self.turn, told(self.name, size), engine.begin() as connection:
             yield connection
 
     @contextmanager

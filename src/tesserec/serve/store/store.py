@@ -284,7 +284,11 @@ class Store:
                 if rows.setdefault(row[key], row) is row:
                     owner[row[key]] = number
         adding = self._insert(table).on_conflict_do_nothing().returning(table.c[key])
-        with self._database.writing() as connection:
+
+        def size() -> int:
+            return sum(len(str(value)) for row in rows.values() for value in row.values())
+
+        with self._database.writing(size) as connection:
             if table is EXPOSURES:
                 rows = self._in_time(connection, rows)
             new = connection.execute(adding, list(rows.values())).scalars().all() if rows else []

@@ -1,20 +1,29 @@
 """What databases say when something is wrong, in our words: which file or server, and the cure."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 from tesserec.core.errors import BadData, DamagedFile, DiskFull, TesserecError, Unavailable
 
+# SQLite writes whole pages to its log: of the table, of each of its indexes, and of how many rows
+# there are.
+PAGES, PAGE = 5, 4096 + 24
+
 
 @contextmanager
-def told(where: str) -> Iterator[None]:
-    """Raise a `TesserecError` that names the database instead of what its driver raises."""
+def told(where: str, size: Callable[[], int] = int) -> Iterator[None]:
+    """Raise a `TesserecError` that names the database instead of what its driver raises.
+
+    `size` counts the bytes that are being written, where that is known.
+    """
     try:
         yield
     except DBAPIError as error:
-        meant = _of_sqlite(where, error) or _of_postgres(where, error)
+        meant = _of_sqlite(where, size, error) or _of_postgres(where, error)
         if meant is None:
             raise
         raise meant from error
@@ -22,11 +31,13 @@ def told(where: str) -> Iterator[None]:
         raise Unavailable(f"All connections to {where} are in use.", _AGAIN) from error
 
 
-def _of_sqlite(where: str, error: DBAPIError) -> TesserecError | None:
+def _of_sqlite(where: str, size: Callable[[], int], error: DBAPIError) -> TesserecError | None:
     """By the name of SQLite's result code; None for what is our own mistake."""
     name = getattr(error.orig, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
-        return DiskFull(f"No room to write {where}.", _ROOM)
+        free = shutil.disk_usage(Path(where).parent).free
+        wanted = f"about {PAGES * PAGE + size():,} bytes are needed, and {free:,} bytes are free"
+        return DiskFull(f"No room to write {where}: {wanted}.", _ROOM)
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return damaged(where, str(error.orig))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

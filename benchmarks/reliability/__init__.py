@@ -1,0 +1,1 @@
+"""Promises about a server that is used hard, each a script to be run by hand."""
