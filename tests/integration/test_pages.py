@@ -118,6 +118,16 @@ def test_people_are_found_by_their_id_and_by_what_the_server_was_told(client: ht
     assert names(section(get(client, "/person?user=new+one"), "history-title")) == ["i1"]
 
 
+def test_who_was_forgotten_is_on_no_page(client: httpx.Client) -> None:
+    assert "u3" in get(client, "/people")
+    assert "u3" in get(client, "/item/audience?id=i3")
+    assert client.delete("/v1/users/u3").status_code == 200
+    assert "u3" not in get(client, "/people")
+    assert "u3" not in get(client, "/people?find=u").replace('value="u', "")
+    assert "u3" not in get(client, "/item/audience?id=i3")
+    get(client, "/person?user=u3", status=404)
+
+
 def test_a_person_has_a_history_and_answers_with_reasons(client: httpx.Client) -> None:
     page = get(client, "/person?user=u2&k=1")
     assert names(section(page, "history-title")) == ["i6", "i4", "i0"]  # the latest first

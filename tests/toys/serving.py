@@ -95,7 +95,7 @@ class Still(Models):
         self.keeper = Memory()
         version = Version("still-1", "")
         self.active = Served(version, model, "exclude", None, "There are no data.")
-        self.previous = self._beside = None
+        self.previous = None
         self._swapping = threading.Lock()
 
 

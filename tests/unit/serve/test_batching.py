@@ -17,7 +17,7 @@ from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.mf import MF
 from tesserec.methods.generative.tiger import TIGER
 from tesserec.methods.sequential.sasrec import SASRec
-from tesserec.serve.answering import recommend
+from tesserec.serve.answering import Since, recommend
 from tesserec.serve.asked import Recommend
 from tesserec.serve.batching import Batcher
 from tesserec.serve.keeping import Event, Memory, Version
@@ -126,14 +126,18 @@ def test_questions_of_a_group_are_answered_as_each_alone(served: Served) -> None
     keeper.add([*late, Event("e9", "3", "24", 10**6), Event("e10", "4", "unknown", 3)])
     bodies = [Recommend.model_validate(body, context={"name": 9}) for body in BODIES]
     asked = [recommended(body, served, Limits(), str(n)) for n, body in enumerate(bodies)]
+
+    def later(users: Sequence[str]) -> list[Since]:
+        return [Since(events) for events in keeper.histories(users)]
+
     groups: dict[Hashable, list[Question]] = {}
     for question in asked:
         groups.setdefault(question.group, []).append(question)
     assert len(groups) < len(asked) / 2
     for group in groups.values():
-        together = recommend(group, keeper.histories)
+        together = recommend(group, later)
         for question, body in zip(group, together, strict=True):
-            alone = recommend([question], keeper.histories)[0]
+            alone = recommend([question], later)[0]
             assert same(body, alone), question
 
 

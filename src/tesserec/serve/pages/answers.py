@@ -100,16 +100,16 @@ async def past_of(service: Service, look: Look, user: str | None) -> Past:
     people = look.served.people
     if user is None or people is None:
         return NOTHING
-    events = (await asyncio.to_thread(service.keeper.histories, [user]))[0]
-    return people.past(user, events, look.served.items)
+    since = (await asyncio.to_thread(service.later, [user]))[0]
+    return people.past(user, since.events, look.served.items, since.is_forgotten)
 
 
 async def is_known(service: Service, look: Look, user: str) -> bool:
     """Whether anything is known of somebody."""
     people = look.served.people
-    if people is not None and user in people.rows:
-        return True
-    return bool(await asyncio.to_thread(service.keeper.history, user))
+    since = (await asyncio.to_thread(service.later, [user]))[0]
+    in_data = people is not None and user in people.rows and not since.is_forgotten
+    return in_data or bool(since.events)
 
 
 def name(look: Look) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,7 +48,14 @@ class Audiences:
             known = self._made.get(name)
             if known is None or known.made < time.monotonic() - FRESH:
                 self._made = {name: await self._asked(look, request_id)}
-            return self._made[name]
+            return await asyncio.to_thread(self._remembered, self._made[name])
+
+    def _remembered(self, audience: Audience) -> Audience:
+        """The same without people who were forgotten since."""
+        users = list(audience.answers)
+        gone = self.service.keeper.forgotten(users)
+        kept = [user for user, is_gone in zip(users, gone, strict=True) if not is_gone]
+        return replace(audience, answers={user: audience.answers[user] for user in kept})
 
     async def _asked(self, look: Look, request_id: str) -> Audience:
         people, limits = look.served.people, self.service.limits

@@ -50,7 +50,11 @@ def routes(site: Site) -> APIRouter:
         rows, total = (
             ([], 0) if persons is None else await asyncio.to_thread(persons.find, words, SHOWN)
         )
-        shown = [] if persons is None else [_person(look, row) for row in rows]
+        there = [] if persons is None else [_person(look, row) for row in rows]
+        ids = [str(one["id"]) for one in there]
+        gone = await asyncio.to_thread(service.keeper.forgotten, ids)
+        shown = [one for one, is_gone in zip(there, gone, strict=True) if not is_gone]
+        total -= sum(gone)
         # Whoever came after the data is known by what the server was told, under the very id.
         if words and not any(one["id"] == words for one in shown):
             events = await past_of(service, look, site.word(words))

@@ -13,6 +13,7 @@ from tesserec.data.splits import Published
 from tesserec.evaluation import mark
 from tesserec.parts.semantic_ids.collaborative import Collaborative
 from tesserec.parts.semantic_ids.kmeans import nearest
+from tesserec.recommenders import BeamRecommender
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,10 @@ def test_tiger_writes_them() -> None:
     assert mark(model, split.test, ["recall@3"])["recall@3"] >= 0.9
 
 
-def test_a_teacher_without_vectors_of_items_is_refused(world: Dataset) -> None:
+def test_a_teacher_without_vectors_of_items_is_refused(
+    world: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BeamRecommender, "item_vectors", None)
     with pytest.raises(BadSpec, match="ItemKNN has no field `dim`"):
         tiny(teacher=tr.ItemKNN())
     generative = tr.TIGER(**tr.TIGER.tiny)
