@@ -3,7 +3,8 @@
 A server of random vectors runs in a process of its own, and so does the client, which holds some
 connections open and asks again on each as soon as it is answered. `bare` is a FastAPI route that
 answers with two bytes, in the same run: what the web framework leaves to anybody. The users are
-known, and have a history of 20 items, which are not answered.
+known, and have a history of 20 items, which are not answered. `generate` is a server of TIGER,
+which writes the semantic ids of 12,000 items; `decoding` says how fast one call per person is.
 """
 
 import argparse
@@ -14,19 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from benchmarks.harness import Options, Result, say
 
 ITEMS, USERS, DIM, K, HISTORY = 100_000, 10_000, 64, 20, 20
+IDS = 12_000  # items of the model that writes semantic ids
 CONNECTIONS = 32
 WARM, SECONDS = 2.0, 5.0
 BARE = 4000.0  # where a bare route is slower than this, a quarter of it is the aim
-CASES = ("bare", "recommend")
+CASES = ("bare", "recommend", "generate")
 
 
 def run(options: Options) -> list[Result]:
@@ -53,8 +57,10 @@ def _told(results: dict[str, list[dict[str, float]]]) -> list[Result]:
     aim = min(1000.0, rate["bare"] / 4)
     say(f"  the aim beside this bare route: {aim:.0f} requests/s")
     found.append(Result("serving_bare", rate["bare"], "requests/s"))
-    share = rate["recommend"] / rate["bare"]
-    return [*found, Result("serving_recommend", rate["recommend"], "requests/s", share, "bare")]
+    for name in CASES[1:]:
+        share = rate[name] / rate["bare"]
+        found.append(Result(f"serving_{name}", rate[name], "requests/s", share, "bare"))
+    return found
 
 
 def _round(name: str, folder: Path, options: Options) -> dict[str, float]:
@@ -89,7 +95,8 @@ def serve(name: str) -> None:
     from tesserec.serve.running import listening
 
     door = listening("127.0.0.1", 0)
-    app = _bare() if name == "bare" else _recommending()
+    models = {"recommend": (_drawn, ITEMS), "generate": (_generating, IDS)}
+    app = _bare() if name == "bare" else _application(*models[name])
     print(door.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([door])
 
@@ -106,27 +113,51 @@ def _bare() -> Any:
     return app
 
 
-def _recommending() -> Any:
-    import polars as pl
+def _drawn(items: int) -> Any:
+    """Inner products of vectors at random."""
     import torch
     from torch import nn
 
-    from tesserec.core import Catalog, Entities, Histories, Ragged
     from tesserec.recommenders import LookupRecommender
+
+    class Drawn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tables = [torch.randn(count, DIM) for count in (USERS, items)]
+
+        def vectors(self) -> list[torch.Tensor]:
+            return self.tables
+
+    return LookupRecommender(Drawn(), _catalog(items))
+
+
+def _generating(items: int) -> Any:
+    """TIGER of the paper's size with weights at random, four levels of 256 codes, 20 beams."""
+    import torch
+
+    from tesserec.core import Codes, Dataset, Interactions
+    from tesserec.methods.generative.tiger import IDS, TIGER
+    from tesserec.parts.semantic_ids.given import Given
+
+    numbers = torch.from_numpy(np.random.default_rng(0).choice(256**4, items, replace=False))
+    table = torch.stack([numbers // 256**place % 256 for place in (3, 2, 1, 0)], 1)
+    nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
+    data = Dataset(_catalog(items), Interactions(nobody)).with_codes(IDS, Codes(table, (256,) * 4))
+    method = TIGER(ids=Given())
+    return method.answer(method.network(data).eval(), data.catalog)
+
+
+def _application(make: Callable[[int], Any], items: int) -> Any:
+    """A server of a model, to users with histories at random."""
+    import torch
+
+    from tesserec.core import Histories, Ragged
     from tesserec.serve.app import application
     from tesserec.serve.keeping import Memory, Version
     from tesserec.serve.models import Models, prepared
     from tesserec.serve.people import People
     from tesserec.serve.served import Served
     from tesserec.serve.service import Service
-
-    class Drawn(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.tables = [torch.randn(count, DIM) for count in (USERS, ITEMS)]
-
-        def vectors(self) -> list[torch.Tensor]:
-            return self.tables
 
     class Still(Models):
         def __init__(self, served: Served) -> None:
@@ -137,17 +168,21 @@ def _recommending() -> Any:
             return False
 
     torch.manual_seed(0)
-    titles = pl.Series("title", [f"The item with the number {n}" for n in range(ITEMS)])
-    ids = pl.Series("id", [f"item-{n}" for n in range(ITEMS)])
-    users = pl.Series("id", [f"user-{n}" for n in range(USERS)])
-    catalog = Catalog(Entities(ids, pl.DataFrame([titles])), Entities(users))
-    items = torch.randint(ITEMS, (USERS * HISTORY,))
-    histories = Histories(Ragged.packed(items, torch.full((USERS,), HISTORY)))
+    chosen = torch.randint(items, (USERS * HISTORY,))
+    histories = Histories(Ragged.packed(chosen, torch.full((USERS,), HISTORY)))
     rows = {f"user-{n}": n for n in range(USERS)}
     people = People(rows, histories, "none", {}, np.arange(USERS))
-    model = LookupRecommender(Drawn(), catalog)
-    models = Still(Served(Version("drawn-1", ""), model, "exclude", people))
+    models = Still(Served(Version("drawn-1", ""), make(items), "exclude", people))
     return application(Service(models, models.keeper))
+
+
+def _catalog(items: int) -> Any:
+    from tesserec.core import Catalog, Entities
+
+    titles = pl.Series("title", [f"The item with the number {n}" for n in range(items)])
+    ids = pl.Series("id", [f"item-{n}" for n in range(items)])
+    users = pl.Series("id", [f"user-{n}" for n in range(USERS)])
+    return Catalog(Entities(ids, pl.DataFrame([titles])), Entities(users))
 
 
 def ask(name: str, port: int, connections: int) -> None:

@@ -18,6 +18,7 @@ from tesserec.cli import (
     serve,
     study,
     tokenize,
+    update,
 )
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ for command in (
     study.run,
     study.tune,
     serve.serve,
+    update.update,
     forget.forget,
     look.methods,
     look.doctor,

@@ -1,6 +1,13 @@
 """Raw content becomes vectors."""
 
-from tesserec.content.encoder import Encoder, PieceEncoder, Undecodable, Vectors, encoded
+from tesserec.content.encoder import (
+    Encoder,
+    PieceEncoder,
+    Undecodable,
+    Vectors,
+    encoded,
+    encoded_and_learned,
+)
 from tesserec.content.pieces import text_columns
 from tesserec.content.text import TfidfSVD
 
@@ -11,5 +18,6 @@ __all__ = [
     "Undecodable",
     "Vectors",
     "encoded",
+    "encoded_and_learned",
     "text_columns",
 ]

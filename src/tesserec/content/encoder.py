@@ -1,7 +1,7 @@
 """The contracts of encoders: what items are made of becomes one vector each."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tesserec.core import Dataset, Spec
+from tesserec.core.errors import CannotAnswer
 
 Modality = Literal["text", "image", "audio", "video"]
 Piece: TypeAlias = str | bytes  # a text, or the bytes of a picture, a sound, a clip
@@ -44,6 +45,21 @@ class Encoder(Spec):
         What is fitted is fitted on the items of `learned_from(data)`, so that held-out items
         leave no trace. Raises `NoContent` when the content is not there.
         """
+
+    def learned(self, data: Dataset) -> dict[str, Tensor]:
+        """What `encode` would learn of the training part, for items that come later."""
+        return {}
+
+    def encode_more(self, data: Dataset, learned: Mapping[str, Tensor]) -> Vectors:
+        """The vectors of items that came later, by what was learned before.
+
+        Raises `CannotAnswer` for an encoder that keeps nothing of what it learns, `NoContent`
+        where items have no such content.
+        """
+        raise CannotAnswer(
+            f"{type(self).__name__} learns from all items together, and keeps nothing of it.",
+            "Encode old and new items in one data folder (tesserec encode), and fit again.",
+        )
 
 
 class PieceEncoder(Encoder):
@@ -84,10 +100,23 @@ class PieceEncoder(Encoder):
 
         return encode(data, self).vectors
 
+    def encode_more(self, data: Dataset, learned: Mapping[str, Tensor]) -> Vectors:
+        if type(self).reduction is not PieceEncoder.reduction:
+            return super().encode_more(data, learned)
+        return self.encode(data)  # each piece is looked at by itself
+
 
 def encoded(data: Dataset, encoder: Encoder) -> Dataset:
     """The dataset with the encoder's vectors, and their mask, as a column of its items."""
     return data.with_vectors(encoder.name, *encoder.encode(data))
+
+
+def encoded_and_learned(data: Dataset, encoder: Encoder) -> tuple[Dataset, dict[str, Tensor]]:
+    """The same, and what the encoder learned on the way."""
+    learned = encoder.learned(data)
+    if not learned:
+        return encoded(data, encoder), {}
+    return data.with_vectors(encoder.name, *encoder.encode_more(data, learned)), learned
 
 
 def learned_from(data: Dataset) -> NDArray[np.bool_]:

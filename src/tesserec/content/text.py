@@ -4,12 +4,14 @@ Latent semantic analysis (Deerwester et al., JASIS 1990). An honest baseline: it
 go together in these texts, and nothing about the world.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
 from tesserec.content.encoder import Encoder, Vectors, learned_from
 from tesserec.content.pieces import texts
@@ -34,25 +36,43 @@ class TfidfSVD(Encoder):
     seed: int = 0  # of the randomised SVD
 
     def encode(self, data: Dataset) -> Vectors:
+        return self.encode_more(data, self.learned(data))
+
+    def learned(self, data: Dataset) -> dict[str, Tensor]:
         # Imported here: scikit-learn takes a second that only this function needs.
         from sklearn.decomposition import TruncatedSVD
 
         found = texts(data.catalog.items.features, self.columns)
         columns = ", ".join(self.columns) or "the items"
-        learned = [text for text, known in zip(found, learned_from(data), strict=True) if known]
+        known = [text for text, there in zip(found, learned_from(data), strict=True) if there]
         terms = self._terms()
         try:
-            counts = terms.fit_transform([text for text in learned if text])
+            counts = terms.fit_transform([text for text in known if text])
         except ValueError:  # scikit-learn's word for an empty vocabulary
             raise NoContent(f"The texts of {columns} share no words.", "Lower `least`.") from None
         dim = min(self.dim, counts.shape[1] - 1, counts.shape[0] - 1)
         if dim < 1:
             raise NoContent(f"The texts of {columns} hold too few words.")
         reduce = TruncatedSVD(dim, random_state=self.seed).fit(counts)
+        learned = {"components": torch.from_numpy(reduce.components_.astype(np.float32))}
+        for number, (_, kind) in enumerate(terms.transformer_list):
+            text = "\n".join(kind.get_feature_names_out())  # no term holds a line's end
+            letters = np.frombuffer(text.encode(), np.uint8).copy()
+            learned[f"terms.{number}"] = torch.from_numpy(letters)
+            learned[f"idf.{number}"] = torch.from_numpy(kind.idf_.astype(np.float32))
+        return learned
+
+    def encode_more(self, data: Dataset, learned: Mapping[str, Tensor]) -> Vectors:
+        found = texts(data.catalog.items.features, self.columns)
+        terms, components = self._terms(), learned["components"].float().numpy()
+        for number, (_, kind) in enumerate(terms.transformer_list):
+            words = bytes(learned[f"terms.{number}"].numpy()).decode().split("\n")
+            kind.vocabulary = {word: place for place, word in enumerate(words)}
+            kind.idf_ = learned[f"idf.{number}"].numpy()
         vectors = np.zeros((len(found), self.dim), np.float32)
         for first in range(0, len(found), BLOCK):
             block = slice(first, first + BLOCK)
-            vectors[block, :dim] = _unit(reduce.transform(terms.transform(found[block])))
+            vectors[block, : len(components)] = _unit(terms.transform(found[block]) @ components.T)
         mask = torch.tensor([bool(text) for text in found], dtype=torch.bool)
         return Vectors(torch.from_numpy(vectors), mask)
 

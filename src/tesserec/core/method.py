@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from torch import Tensor, nn
 
-from tesserec.core.data import Catalog, Dataset
+from tesserec.core.data import Catalog, Dataset, Entities
 from tesserec.core.errors import NoOrder
 from tesserec.core.request import Recommendations, Requests
 from tesserec.core.run import Run
@@ -76,6 +76,13 @@ class Method(Spec):
 
         Raises `NoOrder` for a method that needs an order, and events that have none.
         """
+
+    def prepare_new(self, network: nn.Module, known: Entities, new: Entities) -> Entities:
+        """What earlier stages would have made of new items, by what the network holds of them.
+
+        `known` are the items the network was made for.
+        """
+        return new
 
     def check_data(self, data: Dataset) -> None:
         """Refuse data that cannot teach this method."""

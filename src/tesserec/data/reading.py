@@ -2,6 +2,8 @@
 
 import re
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
@@ -11,10 +13,10 @@ from tesserec.core import Dataset
 from tesserec.core.errors import BadData
 from tesserec.data import format
 from tesserec.data.importing import is_dataset, located, name_of
-from tesserec.data.intake import Assembled, Columns, OnError, Raw, assembled, checked
+from tesserec.data.intake import Assembled, Columns, OnError, Raw, Vectors, assembled, checked
 from tesserec.data.intake.columns import id_column, is_named
 from tesserec.data.sources import source_of
-from tesserec.data.tables import TEXT, Table, is_table, kind_of, lazy_table, open_table
+from tesserec.data.tables import ROW, TEXT, Table, is_table, kind_of, lazy_table, open_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +69,34 @@ def read_users(path: str | Path, column: str | None = None) -> list[Any]:
     table = open_table(path)
     name = id_column(table.columns, "user", Columns(user=column), table.place)
     return table.load().frame[name].drop_nulls().unique(maintain_order=True).to_list()
+
+
+def read_items(path: str | Path, vectors: Sequence[str] = ()) -> Dataset:
+    """Items without events: a data folder, or a table of items.
+
+    Columns of lists that are called as one of `vectors` are the items' vectors. Files that a
+    column names are looked for beside the table.
+    """
+    place = located(path)
+    if not is_table(place):
+        found = read(place)
+        return replace(found, folder=found.folder or place)
+    if not place.is_file():
+        raise BadData(f"{place} is not there.", "Check the path.")
+    frame = open_table(place).load().frame
+    lists = [n for n in vectors if isinstance(frame.schema.get(n), pl.List | pl.Array)]
+    table = open_table(place)
+    name = id_column(table.columns, "item", Columns(), table.place)
+    items = table.then(lambda one: one.drop(lists), [n for n in table.columns if n not in lists])
+    tables = (Vectors(one, table=table.then(_picked(ROW, name, one), [name, one])) for one in lists)
+    made = _told(
+        assembled(Raw(items=items, vectors=tuple(tables)), name_of(place), "fail", Columns())
+    )
+    return replace(made, folder=place.parent)
+
+
+def _picked(*names: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    return lambda frame: frame.select(names)
 
 
 def _told(done: Assembled) -> Dataset:

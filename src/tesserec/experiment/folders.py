@@ -12,6 +12,7 @@ from tesserec.evaluation import Report, load_report
 from tesserec.experiment.study import Study
 from tesserec.recommenders import load
 
+UPDATED = "updated"  # where a run notes what its model took in after it was fitted
 SETTINGS = "settings"  # where the reports of a split with several settings lie
 
 

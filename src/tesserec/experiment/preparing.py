@@ -1,14 +1,15 @@
 """From a study to what a method learns from: data, split, content."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from tesserec.content import TfidfSVD, encoded, text_columns
+from tesserec.content import TfidfSVD, encoded_and_learned, text_columns
 from tesserec.core import Dataset, Progress, Silent, Split
 from tesserec.core.errors import BadData, NoContent
 from tesserec.data.reading import read
 from tesserec.data.splits import default_split
+from tesserec.experiment.contents import Learned
 from tesserec.experiment.study import Study
 
 Table = TypeVar("Table")
@@ -21,6 +22,7 @@ class Prepared:
     study: Study
     data: Dataset
     split: Split
+    learned: Learned = field(default_factory=dict)  # by its encoders, for items that come later
 
 
 def prepare(study: Study, progress: Progress | None = None, content: bool = True) -> Prepared:
@@ -44,9 +46,9 @@ def prepare(study: Study, progress: Progress | None = None, content: bool = True
     items = data.catalog.items
     there = {"vectors": tuple(sorted(items.vectors)), "codes": tuple(sorted(items.codes))}
     study = study.changed({"split": splitter, "fingerprint": data.fingerprint, **there})
-    if content:
-        study, split = _with_content(study, data, split, progress)
-    return Prepared(study, data, split)
+    if not content:
+        return Prepared(study, data, split)
+    return _with_content(Prepared(study, data, split), progress)
 
 
 def _with_vectors(data: Dataset, names: tuple[str, ...] | None) -> Dataset:
@@ -80,19 +82,21 @@ def _only(
     return {name: tables[name] for name in names}
 
 
-def _with_content(
-    study: Study, data: Dataset, split: Split, progress: Progress
-) -> tuple[Study, Split]:
+def _with_content(prepared: Prepared, progress: Progress) -> Prepared:
     """Encode contents on the training part; texts by default where a method needs vectors."""
-    encoders = study.content
+    study, data, split = prepared.study, prepared.data, prepared.split
+    encoders, learned = study.content, {}
     if encoders is None:
         encoders = _default_encoders(study, data)
         if encoders:
             progress.say(f"content: TF-IDF and SVD of {data.name}'s texts")
     train = split.train
     for encoder in encoders:
-        train = encoded(train, encoder)
-    return study.changed({"content": encoders}), replace(split, train=train)
+        train, found = encoded_and_learned(train, encoder)
+        if found:
+            learned[encoder.name] = found
+    study = study.changed({"content": encoders})
+    return Prepared(study, data, replace(split, train=train), learned)
 
 
 def _default_encoders(study: Study, data: Dataset) -> tuple[TfidfSVD, ...]:

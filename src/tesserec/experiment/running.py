@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tesserec.core import Answering, Holdout, Method, Progress, Run, Silent
-from tesserec.core.errors import BadRequest
+from tesserec.core import Answering, Dataset, Holdout, Method, Progress, Run, Silent
+from tesserec.core.errors import BadData, BadRequest
 from tesserec.core.files import replacing_folder, write_json
 from tesserec.data.describe import missing_vectors
 from tesserec.evaluation import Report, evaluate, evaluate_settings, load_report, mark
 from tesserec.evaluation import metrics as measures
+from tesserec.experiment import contents
 from tesserec.experiment.environment import environment, peak_memory
-from tesserec.experiment.folders import SETTINGS, RunFolder
+from tesserec.experiment.folders import SETTINGS, UPDATED, RunFolder
 from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
 from tesserec.experiment.table import over_seeds
@@ -78,6 +79,7 @@ def fit(
     began = time.perf_counter()
     recommender = method.fit(prepared.split.train, run)
     seconds = time.perf_counter() - began
+    contents.keep(prepared.learned, folder)
     save(recommender, folder / "model")
     watched = measures_of(method)
     facts = {
@@ -131,6 +133,7 @@ def _evaluate_one(
     before = there.facts
     recommender = there.model()
     split = prepared.split
+    _check_not_updated(there.best(), recommender, split.train)
     for holdout in (split.test, *split.settings.values()):
         holdout.seal.opened = int(before.get("opened", 0))
     wanted = list(metrics)
@@ -148,6 +151,16 @@ def _evaluate_one(
         name: replace(report, facts={**facts, **report.facts}, seed=before.get("seed"))
         for name, report in reports.items()
     }
+
+
+def _check_not_updated(there: RunFolder, model: Answering, train: Dataset) -> None:
+    """A model that was updated may have learned its test, and ranks items that are not in it."""
+    noted = any((there.path / UPDATED).glob("*.json"))
+    if noted or len(model.catalog.items) != len(train.catalog.items):
+        raise BadData(
+            f"The model of {there.path} was updated since it was fitted; its test is from then.",
+            "Reports from before stay as they are. For new ones fit again, on all that there is.",
+        )
 
 
 def fit_seeds(

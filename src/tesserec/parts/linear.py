@@ -7,6 +7,7 @@ For each shape oneDNN makes code and memory of its own and keeps both: it is ask
 again. Packed sequences, of which no two batches hold as many events, are `filled`.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,14 +17,18 @@ from torch.nn import functional
 FEW = 64  # rows; any number of so few comes again
 EVEN = 16  # rows, of which larger numbers are a multiple
 NARROW = 128 * 128  # numbers of a weight
+ENOUGH = 2**20  # multiplications; oneDNN takes 15 microseconds before the first of them
 
 
 def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
     """[..., i] x [o, i] -> [..., o], and ReLU of it if asked for."""
     rows = seen.reshape(-1, seen.shape[-1])
-    if _by_onednn(rows, weight) and (len(rows) <= FEW or len(rows) % EVEN == 0):
-        found: Tensor = _Product.apply(rows, weight, bias, relu)  # type: ignore[no-untyped-call]
-        return found.view(*seen.shape[:-1], len(weight))
+    if _by_onednn(rows, weight) and _pays(rows.shape[0], weight):
+        if torch.is_grad_enabled():
+            found: Tensor = _Product.apply(rows, weight, bias, relu)  # type: ignore[no-untyped-call]
+        else:
+            found = _product(rows, weight, bias, "relu" if relu else "none")
+        return found.view(*seen.shape[:-1], weight.shape[0])
     found = functional.linear(seen, weight, bias)
     return functional.relu(found) if relu else found
 
@@ -95,6 +100,11 @@ def _product(left: Tensor, right: Tensor, bias: Tensor | None = None, then: str 
     return torch.ops.mkldnn._linear_pointwise(left, right, bias, then, [], "")  # type: ignore[no-any-return]
 
 
+def _pays(rows: int, weight: Tensor) -> bool:
+    """Whether there is enough to do, and the number of rows one that comes again."""
+    return rows * weight.numel() >= ENOUGH and (rows <= FEW or rows % EVEN == 0)
+
+
 def _by_onednn(seen: Tensor, weight: Tensor) -> bool:
     """Whether this is what oneDNN is faster at: float32 on a CPU."""
     return (
@@ -104,6 +114,10 @@ def _by_onednn(seen: Tensor, weight: Tensor) -> bool:
         and seen.numel() > 0
         and weight.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and _is_there()
     )
+
+
+@cache
+def _is_there() -> bool:
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -6,7 +6,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from tesserec.core import Catalog, Method
+from tesserec.core import Catalog, Entities, Method
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,3 +28,10 @@ class Answerer:
     def with_tables(self, tables: Mapping[str, Tensor]) -> Self:
         """The same recommender, answering from these tables."""
         return self
+
+    def taking(self, tables: Mapping[str, Tensor], items: Entities) -> Self:
+        """The same recommender, whose last items are these.
+
+        `tables` are those from before it had them; the network places new items.
+        """
+        return self.with_tables(tables)

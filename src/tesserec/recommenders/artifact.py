@@ -90,11 +90,8 @@ def _read(folder: Path) -> Answering:
         raise BadData(f"{folder} was written by another version of tesserec.", "Fit it again.")
     method = Method.from_dict(described)
     catalog = _read_catalog(folder / "catalog")
-    nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
-    with torch.device("meta"):
-        network = method.network(Dataset(catalog, Interactions(nobody)))
     weights = _tensors(folder / "weights.safetensors")
-    _lengthen_memories(network, weights)
+    network = empty_network(method, catalog, weights)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
@@ -107,6 +104,15 @@ def _read(folder: Path) -> Answering:
         index = Indexed.read(folder / "index", found.item_vectors)
         found = replace(found, index=index)
     return found
+
+
+def empty_network(method: Method, catalog: Catalog, weights: dict[str, Tensor]) -> nn.Module:
+    """A network of the method, on the meta device, that such weights can be assigned to."""
+    nobody = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
+    with torch.device("meta"):
+        network = method.network(Dataset(catalog, Interactions(nobody)))
+    _lengthen_memories(network, weights)
+    return network
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -258,8 +264,8 @@ tags: [recommender-system, {kind.__name__.lower()}]
 {card}"""
 
 
-_KEEPS_NOTHING = """It was written without the data it learned from: no events, no vectors, nothing
-about people but their ids."""
+_KEEPS_NOTHING = """It was written without the data it learned from: no events, nothing about people
+but their ids, and of what items are made only what the method keeps in its weights."""
 
 _KEEPS_EVENTS = """It holds what people did: which items each of them chose, beside their ids.
 Handle it like the data it learned from; to forget somebody, fit again without them."""

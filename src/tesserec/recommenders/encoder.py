@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor
 
-from tesserec.core import Histories, Ragged, Requests
+from tesserec.core import Entities, Histories, Ragged, Requests
 from tesserec.recommenders.live import Live
 from tesserec.recommenders.product import ProductRecommender
 
@@ -26,6 +26,8 @@ class EncoderRecommender(ProductRecommender):
     which answers are compared with, and `encode(requests, inputs) -> [B, D]`. Known people,
     strangers and live histories are all the same to it. Somebody without a history is answered as
     the average person after one event, by the network's buffer `popularity` [I].
+
+    A network with `place(items)` and `place_inputs(items)` says where new items stand in both.
     """
 
     stored: Tables | None = None  # tables read from a file, instead of the network's
@@ -61,6 +63,19 @@ class EncoderRecommender(ProductRecommender):
 
     def with_tables(self, tables: Tables) -> Self:
         return replace(self, stored=tables, index=None)
+
+    def taking(self, tables: Tables, items: Entities) -> Self:
+        network = cast(Any, self.network)
+        known = len(tables["items"])
+        before, behind = tables["inputs"][:known], tables["inputs"][known:]  # of no items
+        return replace(
+            self,
+            stored={
+                **tables,
+                "items": torch.cat([tables["items"], network.place(items)]),
+                "inputs": torch.cat([before, network.place_inputs(items), behind]),
+            },
+        )
 
     @property
     def item_vectors(self) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor
 
-from tesserec.core import Histories, Requests
+from tesserec.core import Entities, Histories, Requests
 from tesserec.recommenders.product import ProductRecommender
 
 Tables = Mapping[str, Tensor]
@@ -43,6 +43,10 @@ class LookupRecommender(ProductRecommender):
     def with_tables(self, tables: Tables) -> Self:
         return replace(self, stored=tables, index=None)
 
+    def taking(self, tables: Tables, items: Entities) -> Self:
+        placed = cast(Callable[[Entities], Tensor], self.network.place)(items)
+        return replace(self, stored={**tables, "items": torch.cat([tables["items"], placed])})
+
     @property
     def item_vectors(self) -> Tensor:
         return self._tables["items"]
@@ -50,13 +54,19 @@ class LookupRecommender(ProductRecommender):
     def queries(self, requests: Requests) -> Tensor:
         tables = self._tables
         users = requests.user.to(tables["users"].device)
+        if not len(tables["users"]):  # nobody is known
+            return self._strange(requests)
         own = tables["users"][users.clamp(min=0)]
         known = (users >= 0) & tables["known"][users.clamp(min=0)]
         if bool(known.all()):
             return own
-        lengths = requests.history.items.lengths.to(own.device)
-        strange = torch.where((lengths > 0)[:, None], self._strangers(requests), tables["average"])
-        return torch.where(known[:, None], own, strange)
+        return torch.where(known[:, None], own, self._strange(requests))
+
+    def _strange(self, requests: Requests) -> Tensor:
+        """Who has a history by that, the others as the average user: [B, D]"""
+        average = self._tables["average"]
+        lengths = requests.history.items.lengths.to(average.device)
+        return torch.where((lengths > 0)[:, None], self._strangers(requests), average)
 
     def _strangers(self, requests: Requests) -> Tensor:
         histories = requests.history

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -65,7 +66,7 @@ class ProductRecommender(Answerer):
 
     def similar(self, items: Tensor, k: int) -> Recommendations:
         """Nearest by cosine of the item vectors, the item itself left out."""
-        unit = functional.normalize(self.item_vectors, dim=1)
+        unit = self._unit
         themselves = Ragged.of([[row] for row in items.tolist()])
         asked = Requests(torch.full_like(items, -1), Histories(themselves), exclude=themselves)
         return rank_products(unit[items.to(unit.device)], unit, asked, k)
@@ -75,8 +76,13 @@ class ProductRecommender(Answerer):
 
         Where none is near, all have as much of a share.
         """
-        unit = functional.normalize(self.item_vectors, dim=1).cpu()
-        return shares_of(unit, requests, items)
+        return shares_of(self._unit.cpu(), requests, items)
+
+    @cached_property
+    def _unit(self) -> Tensor:
+        """The items' vectors with a length of 1: [I, D]"""
+        with torch.inference_mode():
+            return functional.normalize(self.item_vectors, dim=1)
 
 
 def shares_of(unit: Tensor, requests: Requests, items: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Models: the versions there are, the one that answers, and the one before it."""
 
+import gc
 import hashlib
 import threading
 from pathlib import Path
@@ -101,6 +102,10 @@ def prepared(served: Served) -> Served:
         asked = Question(served, "first", 10, None, [0], (), None, None, None, False)
         for count in (1, 8, 64):  # kernels are compiled, and memory for such batches is there
             recommend([asked] * count, lambda users: [[] for _ in users])
+    # What is loaded stays. Looking through it for garbage would stop all answers for 0.1 s a time.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
     return served
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Epochs, Losses, Method, Run, Spec
+from tesserec.core import Answering, Catalog, Dataset, Entities, Epochs, Losses, Method, Run, Spec
 from tesserec.core.learning import Batch
 from tesserec.training.schedule import Schedule
 from tesserec.training.train import train
@@ -63,6 +63,9 @@ class Strategy(Learner):
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
         return self.method.prepare(data, run)
+
+    def prepare_new(self, network: nn.Module, known: Entities, new: Entities) -> Entities:
+        return self.method.prepare_new(network, known, new)
 
     def network(self, data: Dataset) -> nn.Module:
         return self.around(self.method.network(data), data)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tesserec.core import Dataset, Run
+from tesserec.core import Dataset, Entities, Run
 from tesserec.core.errors import NoContent
 from tesserec.data import toys
 from tesserec.methods.multimodal.graphsage import GraphSAGE
@@ -66,7 +66,10 @@ def test_new_items_stand_where_their_content_puts_them() -> None:
     _, items = network.vectors()
     new = torch.nonzero(shop().popularity == 0)[:, 0]
     assert set(new.tolist()) >= {13, 14}
-    torch.testing.assert_close(network.place(new), items[new])
+    known = shop().catalog.items
+    vectors = {name: table[new] for name, table in known.vectors.items()}
+    some = Entities(known.ids.gather(new.numpy()), vectors=vectors)
+    torch.testing.assert_close(network.place(some), items[new])
 
 
 def test_free_vectors_of_items_add_to_contents_but_not_of_new_items() -> None:

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tesserec.parts import linear as module
 from tesserec.parts.linear import Layer, filled, linear
+
+
+@pytest.fixture(autouse=True)
+def however_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """oneDNN computes the small products of these tests, too."""
+    monkeypatch.setattr(module, "ENOUGH", 0)
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -53,3 +60,31 @@ def test_rows_are_filled_up_to_numbers_that_come_again() -> None:
     few = [len(filled(torch.ones(count, 2))) for count in (0, 1, 64, 65, 128)]
     assert few == [0, 1, 64, 80, 128]
     assert len(filled(torch.ones(1000, 3, dtype=torch.float64))) == 1000
+
+
+def test_without_gradients_the_numbers_are_the_same() -> None:
+    seen, layer = torch.randn(32, 5), Layer(5, 7, relu=True)
+    with torch.no_grad():
+        without = layer(seen)
+    assert without.equal(layer(seen).detach())
+    assert not without.requires_grad
+
+
+def test_what_is_little_or_odd_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    ask = module._product
+
+    def noted(left: torch.Tensor, *more: object) -> torch.Tensor:
+        asked.append(len(left))
+        return ask(left, *more)
+
+    monkeypatch.setattr(module, "_product", noted)
+    monkeypatch.setattr(module, "ENOUGH", 1000)
+    weight = torch.randn(5, 10)
+    with torch.no_grad():
+        for rows in (19, 20, 64, 65, 80):
+            torch.testing.assert_close(
+                linear(torch.ones(rows, 10), weight), weight.sum(1).expand(rows, -1)
+            )
+    there = torch.backends.mkldnn.is_available()
+    assert asked == ([20, 64, 80] if there else [])

@@ -64,6 +64,17 @@ def test_when_nobody_is_known_nobody_is_zero():
     assert lookup(Tables(known=[False] * 3)).queries(ask([-1], [[]])).tolist() == [[0.0, 0.0]]
 
 
+def test_without_a_row_for_any_user_all_are_strangers():
+    nobody = {
+        "users": torch.zeros(0, 2),
+        "items": ITEMS,
+        "average": torch.zeros(2),
+        "known": torch.zeros(0, dtype=torch.bool),
+    }
+    queries = lookup().with_tables(nobody).queries(ask([-1, -1], [[0, 1], []]))
+    assert queries.tolist() == [[1.0, 1.5], [0.0, 0.0]]
+
+
 @pytest.mark.parametrize("shared", [True, False], ids=["the same items for all", "own items"])
 def test_scores_of_given_items_are_inner_products_and_nothing_scores_lowest(shared):
     items = torch.tensor([[2, -1, 0]])

@@ -8,17 +8,18 @@ are written. Their own settings are in examples/studies/mmgrec-faithful.toml.
 """
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Histories, Requests, Run
+from tesserec.core import Answering, Catalog, Dataset, Entities, Histories, Requests, Run
+from tesserec.core.errors import CannotAnswer
 from tesserec.parts.batches import Sets, some
 from tesserec.parts.generation import Generator, PostDecoder, SetReader, State
 from tesserec.parts.generation.setreader import Looking
 from tesserec.parts.semantic_ids import named
-from tesserec.parts.semantic_ids.graphrqvae import GRAPH, GraphRQVAE
+from tesserec.parts.semantic_ids.graphrqvae import GRAPH, GraphCodebook, GraphRQVAE
 from tesserec.recommenders import BeamRecommender
 from tesserec.training import Constant, Learner, Schedule
 
@@ -65,6 +66,18 @@ class MMGRec(Learner):
         found = self.ids.quantised(placed, run.stage(IDS))
         return placed.data.with_codes(IDS, self.ids.unique(found, data.popularity))
 
+    def prepare_new(self, network: nn.Module, known: Entities, new: Entities) -> Entities:
+        codebook = cast(Any, network).codebook
+        if not isinstance(codebook, GraphCodebook):
+            raise CannotAnswer(
+                "Ids that are not made of what the graph encoder writes come without it, and "
+                "nothing else places new items.",
+                'Fit with ids.inner.vectors = "graph".',
+            )
+        placed = codebook.read(new)
+        ids = self.ids.more(codebook, known.codes[IDS], new)
+        return replace(new, vectors={**new.vectors, GRAPH: placed}, codes={IDS: ids})
+
     def network(self, data: Dataset) -> nn.Module:
         return Network(self, data)
 
@@ -97,6 +110,11 @@ class Network(Generator):
         """As of any generator, the histories being sets."""
         sets = some(requests.history.items, self.longest)
         return super().start(replace(requests, history=Histories(sets)))
+
+    def take_in(self, items: Entities) -> None:
+        """The last items are these; they are read where their content alone puts them."""
+        super().take_in(items)
+        cast(SetReader, self.reader).items[-len(items) :] = items.vectors[GRAPH]
 
     def item_vectors(self) -> Tensor:
         """What the graph encoder made of items: [I, D]"""

@@ -5,7 +5,8 @@ Signals", 2026, arXiv:2602.03713. There is no official code; what the paper does
 beside the fields.
 """
 
-from typing import Annotated, ClassVar, Self
+from dataclasses import replace
+from typing import Annotated, ClassVar, Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -15,7 +16,7 @@ from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Run
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches import Prefixes
 from tesserec.parts.generation import Decoder, Encoder, Generator, ItemsAndCodes, ModalityReader
-from tesserec.parts.semantic_ids import Quantizer, named
+from tesserec.parts.semantic_ids import Codebook, Quantizer, named
 from tesserec.parts.semantic_ids.collaborative import Collaborative
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
 from tesserec.recommenders import BeamRecommender
@@ -80,6 +81,17 @@ class MSCGRec(Learner):
             told = told.with_codes(name, quantizer.ids(data, run.stage(name)))
         return told
 
+    def prepare_new(self, network: nn.Module, known: Entities, new: Entities) -> Entities:
+        quantizers = self.quantizers(known)
+        generator = cast(Generator, network)
+        books = [cast(Codebook, one) for one in cast(ModalityReader, generator.reader).codebooks]
+        books.insert(self._place(len(quantizers)), cast(Codebook, generator.codebook))
+        codes, masks = {}, {}
+        for (name, quantizer), book in zip(quantizers.items(), books, strict=True):
+            codes[name] = quantizer.more(book, known.codes[name], new)
+            masks[name] = quantizer.present(new)
+        return replace(new, codes=codes, masks={**new.masks, **masks})
+
     def network(self, data: Dataset) -> nn.Module:
         items = data.catalog.items
         quantizers = self.quantizers(items)
@@ -88,7 +100,7 @@ class MSCGRec(Learner):
         written = self._place(len(codes))
         shape = self.dim, self.layers, self.heads, self.width, self.inner, self.dropout
         encoder = Encoder(*shape, self._bias(codes))
-        return Generator(
+        return Network(
             codes[written],
             reader=ModalityReader(codes, written, present, encoder, self.dim, self.masking),
             decoder=Decoder(*shape),
@@ -123,3 +135,13 @@ class MSCGRec(Learner):
         if not self.apart:
             return None
         return ItemsAndCodes(self.heads, self.dim, sum(one.levels for one in codes))
+
+
+class Network(Generator):
+    """A generator that reads several codes of each item."""
+
+    def take_in(self, items: Entities) -> None:
+        """The last items are these; a mask of each of their codes says whether it is read."""
+        super().take_in(items)
+        masks = [items.masks[name] for name in items.codes]
+        cast(ModalityReader, self.reader).present[-len(items) :] = torch.stack(masks, 1)

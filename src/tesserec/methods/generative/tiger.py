@@ -3,12 +3,13 @@
 Rajput et al., "Recommender Systems with Generative Retrieval", NeurIPS 2023, arXiv:2305.05065.
 """
 
-from typing import Annotated, ClassVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import Field
 from torch import nn
 
-from tesserec.core import Answering, Catalog, Dataset, Run
+from tesserec.core import Answering, Catalog, Dataset, Entities, Run
 from tesserec.parts.batches import Prefixes
 from tesserec.parts.generation import CodeReader, Decoder, Encoder, Generator
 from tesserec.parts.semantic_ids import Quantizer, named
@@ -57,6 +58,10 @@ class TIGER(Learner):
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
         return data.with_codes(IDS, self.ids.ids(data, run.stage(IDS)))
+
+    def prepare_new(self, network: nn.Module, known: Entities, new: Entities) -> Entities:
+        ids = self.ids.more(cast(Any, network).codebook, known.codes[IDS], new)
+        return replace(new, codes={IDS: ids})
 
     def network(self, data: Dataset) -> nn.Module:
         codes = named(data.catalog.items, IDS, self.ids)

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tesserec.core import Answering, Catalog, Dataset, Losses
+from tesserec.core import Answering, Catalog, Dataset, Entities, Losses
 from tesserec.core.data import BLOCK
 from tesserec.core.errors import NoContent
 from tesserec.parts.batches import PairBatch, Pairs
@@ -90,13 +90,25 @@ class Network(nn.Module):
         seen = self.predictor(items)
         cold = (~self.warm & self.features.present.any(0)).nonzero()[:, 0]
         for rows in cold.split(BLOCK):
-            seen = seen.index_copy(0, rows, self.place(rows))
+            there = self.features.present[:, rows]
+            seen = seen.index_copy(0, rows, self._placed(self._contents(rows), there))
         return self.predictor(users), seen
 
-    def place(self, items: Tensor) -> Tensor:
-        """Where content alone puts items: the mean over what is present: [n] -> [n, D]"""
-        there = self.features.present[:, items].float()[:, :, None]
-        views = torch.stack([self.predictor(view) for view in self._contents(items)])
+    def place(self, items: Entities) -> Tensor:
+        """Where content alone puts items: the mean over what is present: [n, D]"""
+        names = [name for name in self.features.names if name in items.vectors]
+        if not names:
+            raise NoContent(
+                f"BM3 reads item vectors {', '.join(self.features.names)}, and there are none.",
+                "Encode new items as the old ones were.",
+            )
+        contents = [self.projections[name](items.vectors[name].float()) for name in names]
+        return self._placed(contents, torch.stack([items.present(name) for name in names]))
+
+    def _placed(self, contents: list[Tensor], present: Tensor) -> Tensor:
+        """M x [n, D], [M, n] -> [n, D]"""
+        there = present.float()[:, :, None]
+        views = torch.stack([self.predictor(content) for content in contents])
         return (views * there).sum(0) / there.sum(0).clamp(min=1)
 
     def loss(self, batch: PairBatch) -> Losses:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tesserec.core import Answering, Catalog, Dataset, Entities, Run
+from tesserec.core.data import BLOCK
 from tesserec.core.errors import NoContent
 from tesserec.parts.graphs import nearest
 from tesserec.parts.networks import Neighbourhood
@@ -30,23 +31,61 @@ class ContentKNN(ClosedForm):
     vectors: tuple[str, ...] = ()  # which tables; (): all, each with the same weight
 
     def network(self, data: Dataset) -> nn.Module:
-        return Neighbourhood(len(data.catalog.items), self.neighbours)
+        return Network(self, data)
 
     def solve(self, network: nn.Module, data: Dataset, run: Run) -> None:
-        assert isinstance(network, Neighbourhood)
-        contents, present = _contents(data.catalog.items, self.vectors)
+        assert isinstance(network, Network)
+        contents, present = _contents(data.catalog.items, network.names)
         near, similarity = nearest(contents, self.neighbours, present)
         network.fill(near, similarity.clamp(min=0), data.popularity)
+        network.keep(0, contents, present)
+        network.popularity.copy_(data.popularity)
 
     def answer(self, network: nn.Module, catalog: Catalog) -> Answering:
         return ScoreRecommender(network, catalog)
 
 
-def _contents(items: Entities, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-    """Unit vectors of all tables side by side, and who has any: [I, W], [I] bool
+class Network(Neighbourhood):
+    """Neighbours, and the contents that new items are compared with, as directions in float16."""
 
-    Where two items have every content, their cosine is the mean over the contents.
-    """
+    contents: Tensor
+    popularity: Tensor
+
+    def __init__(self, method: ContentKNN, data: Dataset) -> None:
+        items = data.catalog.items
+        super().__init__(len(items), method.neighbours)
+        self.names = _chosen(items, method.vectors)
+        width = sum(items.vectors[name].shape[1] for name in self.names)
+        contents = torch.zeros(len(items), width, dtype=torch.float16)
+        self.register_buffer("contents", contents)  # [I, W]
+        self.register_buffer("popularity", torch.zeros(len(items)).long())  # [I]
+
+    def keep(self, first: int, contents: Tensor, present: Tensor) -> None:
+        """Remember what items from a row on are made of: [n, W], [n]"""
+        for start in range(0, len(contents), BLOCK):
+            block = slice(start, start + BLOCK)
+            unit = functional.normalize(contents[block].float(), dim=1) * present[block, None]
+            self.contents[first + start : first + start + len(unit)] = unit
+
+    def place(self, items: Entities) -> Tensor:
+        """The direction of their contents, zeros where there is none: [n, W]"""
+        contents, present = _contents(items, self.names)
+        return functional.normalize(contents.float(), dim=1) * present[:, None]
+
+    def take_in(self, items: Entities) -> None:
+        """The last rows are of these items: they find neighbours, and become some.
+
+        To the precision of what is kept the lists are those that a new fit would make.
+        """
+        contents, present = _contents(items, self.names)
+        self.keep(len(self.near) - len(items), contents, present)
+        near, similarity = nearest(self.contents, self.near.shape[1])
+        self.average.zero_()
+        self.fill(near, similarity.clamp(min=0), self.popularity)
+
+
+def _chosen(items: Entities, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The tables that are read. Raises `NoContent`."""
     unknown = [name for name in names if name not in items.vectors]
     if unknown or not items.vectors:
         there = ", ".join(items.vectors) or "none"
@@ -54,7 +93,15 @@ def _contents(items: Entities, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
             f"ContentKNN compares item vectors; wanted {unknown or 'any'}, there are {there}.",
             "Encode them first: tesserec encode DATA --modality text",
         )
-    chosen = names or tuple(sorted(items.vectors))
+    return names or tuple(sorted(items.vectors))
+
+
+def _contents(items: Entities, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Unit vectors of all tables side by side, and who has any: [I, W], [I] bool
+
+    Where two items have every content, their cosine is the mean over the contents.
+    """
+    chosen = _chosen(items, names)
     present = torch.stack([items.present(name) for name in chosen])
     if len(chosen) == 1:
         return items.vectors[chosen[0]], present[0]

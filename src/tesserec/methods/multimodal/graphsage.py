@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Entities, Losses
-from tesserec.core.errors import NoContent
+from tesserec.core.errors import CannotAnswer, NoContent
 from tesserec.parts.batches import PairBatch, Pairs
 from tesserec.parts.graphs import Alone, Sage, bipartite
 from tesserec.parts.negatives import Uniform
@@ -129,9 +129,14 @@ class Network(nn.Module):
         users, items = prepared(self.objective, nodes[: len(self.users)], nodes[len(self.users) :])
         return users, items
 
-    def place(self, items: Tensor) -> Tensor:
-        """Where content alone puts items: [n] -> [n, D]"""
-        return cast(Tensor, self.alone()(self.contents[items]))
+    def place(self, items: Entities) -> Tensor:
+        """Where content alone puts items: [n, D]. Raises `CannotAnswer` where none is read."""
+        if not self.names:
+            raise CannotAnswer(
+                "This GraphSAGE knows items by events alone, and of new ones there are none.",
+                "Fit with vectors: tesserec encode DATA --modality text",
+            )
+        return cast(Tensor, self.alone()(contents(items, self.names, self.scaled)))
 
     def alone(self) -> Alone:
         """What puts items that nobody chose where their content is."""

@@ -4,14 +4,14 @@ Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Repr
 Transformer", CIKM 2019, arXiv:1904.06690.
 """
 
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tesserec.core import Answering, Catalog, Dataset, Losses, Requests
+from tesserec.core import Answering, Catalog, Dataset, Entities, Losses, Requests
 from tesserec.parts.batches import Cloze, Packed, SequenceBatch
 from tesserec.parts.linear import Layer
 from tesserec.parts.objectives import (
@@ -116,6 +116,20 @@ class Network(nn.Module):
     def item_vectors(self) -> Tensor:
         """What answers are compared with: [I, D + 1]"""
         return cast(Tensor, prepared(self.objective, self._answers(self.input_vectors())))
+
+    def place(self, items: Entities) -> Tensor:
+        """Where content alone puts items, with the mean bias: [n, D + 1]. Raises `CannotAnswer`."""
+        bias = self.bias.mean().expand(len(items), 1)
+        placed = torch.cat([self.place_inputs(items), bias], 1)
+        return cast(Tensor, prepared(self.objective, placed))
+
+    def place_inputs(self, items: Entities) -> Tensor:
+        """What histories with such items are read with: [n, D]. Raises `CannotAnswer`."""
+        return cast(Tensor, cast(Any, self.items).place(items))
+
+    def take_in(self, items: Entities) -> None:
+        """The last items are these."""
+        self.bias.data[-len(items) :] = self.bias.data[: -len(items)].mean()
 
     def encode(self, requests: Requests, inputs: Tensor) -> Tensor:
         """A query per request, each with a history: [B, D + 1]"""

@@ -1,19 +1,21 @@
 """Generator: the network that reads a history and writes the semantic id of what comes next."""
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tesserec.core import Codes, Losses, Requests
+from tesserec.core import Codes, Entities, Losses, Requests
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.batches.sequences import SequenceBatch
 from tesserec.parts.generation.postnorm import PostDecoder
 from tesserec.parts.generation.state import State
 from tesserec.parts.generation.t5 import Decoder
+from tesserec.parts.generation.unlearned import averaged
 from tesserec.parts.linear import linear
 from tesserec.parts.pick import pick
+from tesserec.parts.semantic_ids.quantizer import Codebook
 from tesserec.parts.semantic_ids.trie import Trie
 
 
@@ -111,6 +113,21 @@ class Generator(nn.Module):
         else:
             values = pick(self.tokens, state.tokens + self.first[level - 1])
         return self.logits(self.decoder.latest(values, state), level)
+
+    def place(self, items: Entities) -> Tensor:
+        """The codes of items by their content, which others may have, too: [n, L]"""
+        codebook = cast(Codebook, self.codebook)
+        return codebook.encode(codebook.read(items))
+
+    def take_in(self, items: Entities) -> None:
+        """The last items are these; they may have tokens that were in no id while it learned.
+
+        Such a token is read and told as the mean of those of its level that were.
+        """
+        codes = self.get_buffer("codes")[: -len(items)]
+        self.tokens = nn.Parameter(averaged(self.tokens.data, codes, self.sizes, self.first))
+        if self.told is not None:
+            self.told = nn.Parameter(averaged(self.told.data, codes, self.sizes, self.first))
 
     def logits(self, states: Tensor, level: int) -> Tensor:
         """[..., D] -> [..., K]"""

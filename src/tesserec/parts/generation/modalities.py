@@ -1,13 +1,15 @@
 """ModalityReader: a history is read as several codes of each item, one for each modality."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 
-from tesserec.core import Codes
+from tesserec.core import Codes, Entities
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.generation.t5 import Encoder
+from tesserec.parts.generation.unlearned import averaged
 from tesserec.parts.pick import pick
 
 
@@ -38,6 +40,8 @@ class ModalityReader(nn.Module):
             one.codebook for m, one in enumerate(codes) if m != written and one.codebook is not None
         )
         totals = [sum(one.sizes) for one in codes]
+        self.written, self.behind = written, totals[written]  # where its own tokens begin
+        self.sizes = [size for m, one in enumerate(codes) if m != written for size in one.sizes]
         self.tokens = nn.Parameter(torch.randn(sum(totals) - totals[written], dim))
         self.missing = nn.Parameter(torch.randn(len(codes), dim))
         self.register_buffer("present", present)  # [I, M] which of its modalities an item has
@@ -58,6 +62,13 @@ class ModalityReader(nn.Module):
         rows = torch.where(shown, self.rows[packed.items], instead)  # [T, C]
         read = Packed(rows.flatten(), packed.lengths * rows.shape[1])
         return self.encoder(pick(whole, read.items), read), read
+
+    def take_in(self, items: Entities) -> None:
+        """The last items are these; tokens that no item had are read as the mean of their level."""
+        own = self.rows[: -len(items), self.modality != self.written] - self.behind
+        first = list(accumulate(self.sizes, initial=0))[:-1]
+        codes = own - torch.tensor(first, dtype=torch.int64)
+        self.tokens = nn.Parameter(averaged(self.tokens.data, codes, self.sizes, first))
 
     def shown(self, items: Tensor) -> Tensor:
         """Which modalities of each event are read: [T] -> [T, M]"""

@@ -45,3 +45,11 @@ class Features(nn.Module):
         """The vectors of some items: [n] -> [n, W] float32"""
         table = self.table(name)
         return pick(table, items) if name in self.learned else table[items].float()
+
+    def take_in(self, items: Entities) -> None:
+        """The last rows are of these items."""
+        for number, name in enumerate(self.names):
+            if name in items.vectors:
+                self.present[number, -len(items) :] = items.present(name)
+                if name in self.learned:
+                    self.learned[name].data[-len(items) :] = items.vectors[name].float()

@@ -86,6 +86,14 @@ class Quantizer(Spec):
         codes = replace(found.codes, codebook=found.codebook.eval().requires_grad_(False))
         return self.collisions.apart(codes, popularity, found.vectors)
 
+    @torch.no_grad()
+    def more(self, codebook: Codebook, before: Codes, items: Entities) -> Codes:
+        """Ids of new items beside those there are, which stay as they are (promise 18)."""
+        vectors = codebook.read(items)
+        before = replace(before, codebook=codebook)
+        both = self.collisions.added(before, codebook.encode(vectors), vectors)
+        return replace(both, table=both.table[len(before) :])
+
     def learned_from(self, data: Dataset) -> Tensor:
         """The items a codebook may be learned from: rows [n]"""
         popularity = data.popularity

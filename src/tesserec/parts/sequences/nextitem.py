@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tesserec.core import Dataset, Losses, Requests
+from tesserec.core import Dataset, Entities, Losses, Requests
 from tesserec.core.errors import BadSpec
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.batches.sequences import SequenceBatch
@@ -129,6 +129,26 @@ class NextItem(nn.Module):
     def item_vectors(self) -> Tensor:
         """What answers are compared with: [I, D]"""
         return cast(Tensor, prepared(self.objective, self._answers(self.input_vectors())))
+
+    def place(self, items: Entities) -> Tensor:
+        """Where content alone puts items among the answers: [n, D]. Raises `CannotAnswer`.
+
+        With a bias, theirs is the mean: how popular they will be is not known.
+        """
+        table = self.items if self.answers is None else self.answers
+        placed = cast(Any, table).place(items)
+        if self.bias is not None:
+            placed = torch.cat([placed, self.bias.mean().expand(len(items), 1)], 1)
+        return cast(Tensor, prepared(self.objective, placed))
+
+    def place_inputs(self, items: Entities) -> Tensor:
+        """What histories with such items are read with: [n, D]. Raises `CannotAnswer`."""
+        return cast(Tensor, cast(Any, self.items).place(items))
+
+    def take_in(self, items: Entities) -> None:
+        """The last items are these."""
+        if self.bias is not None:
+            self.bias.data[-len(items) :] = self.bias.data[: -len(items)].mean()
 
     def encode(self, requests: Requests, inputs: Tensor) -> Tensor:
         """A query per request, each with a history: [B, D]"""

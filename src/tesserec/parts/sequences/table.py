@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tesserec.content.reduction import fitted_pca
 from tesserec.core import Dataset, Entities, Spec
-from tesserec.core.errors import NoContent
+from tesserec.core.errors import CannotAnswer, NoContent
 from tesserec.parts.linear import Layer
 
 Positive = Annotated[float, Field(gt=0)]
@@ -79,6 +79,13 @@ class Table(nn.Module):
         """[I, D]"""
         return self.weight
 
+    def place(self, items: Entities) -> Tensor:
+        """Raises `CannotAnswer`: of items without events it knows nothing."""
+        raise CannotAnswer(
+            "Items are vectors learned from events, and of new items there are none.",
+            "Fit with items = {kind = FedBy}, which reads content, or again with their events.",
+        )
+
 
 class Fed(nn.Module):
     """Projected content of unit length, plus a vector of each item's own: [I, D]"""
@@ -87,7 +94,7 @@ class Fed(nn.Module):
 
     def __init__(self, items: Entities, name: str, dim: int, spec: FedBy) -> None:
         super().__init__()
-        table = items.vectors[name]
+        self.name, table = name, items.vectors[name]
         # It stays beside the data: what a model answers from are the vectors made of it.
         self.register_buffer("content", table, persistent=False)
         self.register_buffer("length", _lengths(table), persistent=False)
@@ -101,6 +108,12 @@ class Fed(nn.Module):
         lengths = cast(Tensor, self.length)
         vectors: Tensor = self.project(self.content.float()) * lengths[:, None]
         return vectors if self.own is None else vectors + self.own
+
+    def place(self, items: Entities) -> Tensor:
+        """Where content alone puts items: [n, D]"""
+        table = items.vectors[self.name]
+        placed: Tensor = self.project(table.float()) * _lengths(table)[:, None]
+        return placed
 
 
 def _lengths(table: Tensor) -> Tensor:

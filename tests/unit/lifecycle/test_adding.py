@@ -1,0 +1,124 @@
+"""New items: what fits, what does not, and what becomes of the tables of a network."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+import torch
+
+from tesserec.core import Dataset, Entities, Run
+from tesserec.core.errors import BadData, BadRequest, CannotAnswer, NoContent
+from tesserec.data import toys
+from tesserec.lifecycle.updating import add, fresh
+from tesserec.methods.collaborative.mf import MF
+from tesserec.methods.generative.tiger import TIGER
+from tesserec.methods.multimodal.bm3 import BM3
+from tesserec.methods.multimodal.contentknn import ContentKNN
+from tesserec.parts.generation.unlearned import averaged
+from tesserec.recommenders import LookupRecommender
+
+WORLD = toys.newcomers()
+
+
+def cut(data: Dataset, count: int) -> tuple[Dataset, Entities]:
+    """The first items with what happened to them, and the others."""
+    items = data.catalog.items
+
+    def part(rows: slice) -> Entities:
+        vectors = {name: table[rows] for name, table in items.vectors.items()}
+        return Entities(items.ids[rows], items.features[rows], vectors)
+
+    first, rest = part(slice(0, count)), part(slice(count, None))
+    events = data.interactions.keep(pl.col("item") < count)
+    return replace(data, catalog=replace(data.catalog, items=first), interactions=events), rest
+
+
+def test_neighbours_with_new_items_are_those_of_a_new_fit() -> None:
+    """But for half precision, in which contents are kept; the world's cosines lie further apart."""
+    first, rest = cut(WORLD, 20)
+    method = ContentKNN(neighbours=6)
+    grown = add(method.fit(first, Run()), rest)
+    whole = replace(WORLD, interactions=first.interactions)
+    again = method.fit(whole, Run())
+    torch.testing.assert_close(
+        grown.network.similarity, again.network.similarity, atol=2e-3, rtol=0
+    )
+    assert (grown.network.near == again.network.near).float().mean() > 0.95
+    torch.testing.assert_close(grown.network.average, again.network.average, atol=0.5, rtol=0.02)
+
+
+def test_a_new_item_without_content_is_nobodys_neighbour() -> None:
+    first, rest = cut(WORLD, 20)
+    table = rest.vectors["text"].clone()
+    table[0] = 0
+    grown = add(ContentKNN(neighbours=6).fit(first, Run()), replace(rest, vectors={"text": table}))
+    assert not (grown.network.near == 20).any()
+    assert (grown.network.near == 21).any()
+
+
+def test_items_that_are_known_are_passed_over_and_the_old_model_is_left_as_it_is() -> None:
+    first, rest = cut(WORLD, 20)
+    model = BM3(**BM3.tiny).changed({"schedule": {"epochs": 2}}).fit(first, Run())
+    weights = {name: one.clone() for name, one in model.network.state_dict().items()}
+    assert add(model, first.catalog.items) is model
+    assert len(add(model, WORLD.catalog.items).catalog.items) == 30
+    assert len(model.catalog.items) == 20
+    for name, one in model.network.state_dict().items():
+        assert torch.equal(one, weights[name])
+    assert len(add(model, rest).network.features.present[0]) == 30
+
+
+def test_tokens_that_no_item_had_become_the_mean_of_their_level() -> None:
+    table = torch.tensor([[1.0], [3.0], [50.0], [10.0], [20.0], [60.0]])  # two levels of three
+    found = averaged(table, torch.tensor([[0, 1], [1, 1]]), (3, 3), (0, 3))
+    assert found[:, 0].tolist() == [1.0, 3.0, 2.0, 20.0, 20.0, 20.0]
+    assert table[2, 0] == 50.0
+
+
+def test_codes_of_new_items_are_those_of_the_codebook_wherever_they_are_free() -> None:
+    first, rest = cut(WORLD, 20)
+    method = TIGER(**TIGER.tiny).changed({"schedule": {"epochs": 1}})
+    model = method.fit(first, Run())
+    grown = add(model, rest)
+    made = grown.network.place(rest)
+    assert torch.equal(grown.catalog.items.codes["ids"].table[20:, :2], made)
+    assert torch.equal(grown.network.trie.item_of_leaf.sort().values, torch.arange(30))
+
+
+def test_what_does_not_fit_is_named() -> None:
+    known = WORLD.catalog.items
+    table = torch.ones(1, 4)
+    with pytest.raises(BadData, match="wide"):
+        fresh(known, Entities(pl.Series([99]), vectors={"text": torch.ones(1, 3)}))
+    with pytest.raises(BadData, match="NaN"):
+        fresh(known, Entities(pl.Series([99]), vectors={"text": table * torch.nan}))
+    with pytest.raises(BadData, match="Int64"):
+        fresh(known, Entities(pl.Series(["a"]), vectors={"text": table}))
+    with pytest.raises(BadData, match="twice"):
+        fresh(known, Entities(pl.Series([99, 99])))
+    strange = pl.DataFrame({"title": [[1, 2]]})
+    with pytest.raises(BadData, match="title"):
+        fresh(known, Entities(pl.Series([99]), strange))
+    assert fresh(known, Entities(pl.Series([99]))).features["title"].to_list() == [None]
+    assert not len(fresh(known, Entities(pl.Series([5]))))
+
+
+@pytest.mark.parametrize("kind", [BM3, ContentKNN, TIGER])
+def test_vectors_that_are_missing_are_asked_for(kind: type) -> None:
+    method = kind(**kind.tiny)
+    if kind is not ContentKNN:
+        method = method.changed({"schedule": {"epochs": 1}})
+    model = method.fit(cut(WORLD, 20)[0], Run())
+    with pytest.raises(NoContent) as told:
+        add(model, Entities(pl.Series([99])))
+    assert told.value.cure
+
+
+def test_methods_of_ids_and_models_of_nobody_say_so() -> None:
+    method = MF(**MF.tiny).changed({"schedule": {"epochs": 1}})
+    model = method.fit(WORLD, Run())
+    new = Entities(pl.Series([99]))
+    with pytest.raises(CannotAnswer, match="MF"):
+        add(model, new)
+    with pytest.raises(BadRequest, match="method"):
+        add(LookupRecommender(model.network, model.catalog), new)
