@@ -97,6 +97,17 @@ def test_a_data_folder_brings_its_vectors(tesserec, shop: Path) -> None:
     assert (said.json["items"], said.json["known"]) == (1, 12)
 
 
+def test_a_table_of_texts_is_not_enough_where_vectors_came_with_the_data(
+    tesserec, shop: Path, new: Path
+) -> None:
+    assert tesserec("data import shop owned").code == 0
+    assert tesserec("encode owned --modality text").code == 0
+    assert tesserec(f"fit owned ContentKNN --out run {FIT}").code == 0
+    said = tesserec("update run --items new.csv")
+    assert said.code == 1
+    assert "came with its data" in said.err
+
+
 def test_a_method_that_knows_items_by_events_says_so(tesserec, shop: Path, new: Path) -> None:
     short = "--set dim=4 --set schedule.epochs=1"
     assert tesserec(f"fit shop MF --out run {FIT} {short}").code == 0

@@ -19,6 +19,7 @@ import torch
 
 from tesserec.content import Encoder
 from tesserec.core import Answering, Dataset, Entities, Run
+from tesserec.core.errors import NoContent
 from tesserec.core.files import read_json, replacing, write_json
 from tesserec.data.build import from_tables
 from tesserec.data.reading import read, read_items
@@ -69,7 +70,10 @@ def add_items(run: Path, file: Path) -> Updated:
     model = load(place)
     given = read_items(file, tuple(model.catalog.items.vectors))
     items = described(model, given, place)
-    grown = add(model, items)
+    try:
+        grown = add(model, items)
+    except NoContent as error:
+        raise error if encoders_of(place) else NoContent(error.cause, _BRING) from None
     told = Updated(
         model=str(_model_of(place)),
         file=str(file),
@@ -144,6 +148,13 @@ def encoders_of(place: Path) -> tuple[Encoder, ...]:
     if not (place / "study.toml").is_file():
         return ()
     return RunFolder(place).study.content or ()
+
+
+_BRING = (
+    "The vectors of this run came with its data, so new items have to bring theirs, in a data "
+    "folder and made by the same encoder. Or fit on data without vectors: then the run encodes, "
+    "and keeps how."
+)
 
 
 def _model_of(place: Path) -> Path:
