@@ -48,6 +48,11 @@ def grocery() -> Split:
     return tr.ByTime(requests="event", seen="allow").split(data)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="naive feedback is better than the base here, and PRL no better than it "
+    "(docs/methods/rearec.md)",
+)
 def test_feedback_needs_its_places_and_a_scheme(grocery: Split) -> None:
     rows = {
         "SASRec": BASE,
