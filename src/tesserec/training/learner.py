@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -23,6 +23,8 @@ class Batches(Spec):
 
 class Learner(Method):
     """A method whose network has `loss(batch)`. It names its parts; `fit` puts them together."""
+
+    goes_on: ClassVar[bool] = True  # whether its network can be trained further, by its own loss
 
     def prepare(self, data: Dataset, run: Run) -> Dataset:
         """Earlier stages; what they learn becomes columns of the catalogue."""

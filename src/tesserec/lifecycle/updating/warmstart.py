@@ -20,7 +20,9 @@ from tesserec.training.train import train
 
 
 class WarmStart(Updater):
-    """A few epochs from where a model is; a method that is computed is computed again from all.
+    """A few epochs from where a model is; what is computed is computed again from all.
+
+    So is a method that does not go on by one loss, such as one of several models.
 
     The network is built anew from all events, so that graphs and counts are those of now. What was
     learned is put into it, row by row for people and items; new ones begin as in a new fit.
@@ -36,7 +38,7 @@ class WarmStart(Updater):
         method, whole = recommender.method, together(old, new)
         if method is None:
             raise BadRequest("This recommender does not know its method.", "Take what `fit` made.")
-        if not isinstance(method, Learner):
+        if not isinstance(method, Learner) or not method.goes_on:
             return method.fit(whole, run)
         method.check_data(whole)
         with run.seeded("network"):
@@ -74,7 +76,7 @@ def carry_over(
     """
     kept = _learned(network)
     before = recommender.network.state_dict()
-    places = _places(method, recommender.catalog)
+    places = places_of(method, recommender.catalog)
     for name, tensor in network.state_dict().items():
         one = before.get(name)
         if name not in kept or one is None:
@@ -100,7 +102,7 @@ def _learned(network: nn.Module) -> set[str]:
     return names
 
 
-def _places(method: Learner, catalog: Catalog) -> dict[str, tuple[int, bool, bool]]:
+def places_of(method: Learner, catalog: Catalog) -> dict[str, tuple[int, bool, bool]]:
     """Which dimension of each tensor has a row for every user, every item, or for both.
 
     Told by what becomes shorter when there is one less of them.
