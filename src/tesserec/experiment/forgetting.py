@@ -4,11 +4,11 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-from tesserec.core import Answering, Dataset, Method
+from tesserec.core import Answering, Dataset, Method, Run
 from tesserec.core.errors import BadData, BadRequest, UnknownId
 from tesserec.core.files import read_json, replacing, replacing_folder, write_json
 from tesserec.data import format
@@ -19,8 +19,17 @@ from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import write_page
 from tesserec.experiment.preparing import prepare
 from tesserec.experiment.running import Options, fit_seeds
+from tesserec.experiment.study import Study
 from tesserec.experiment.studying import describe_into
-from tesserec.lifecycle.forgetting import Check, Receipt
+from tesserec.lifecycle.forgetting import (
+    Check,
+    Forgetter,
+    Gradient,
+    Receipt,
+    Retrained,
+    Shards,
+)
+from tesserec.lifecycle.forgetting.inferring import of_user
 from tesserec.lifecycle.forgetting.receipt import FOLDER, What, digest_of
 from tesserec.lifecycle.forgetting.verifying import (
     anew,
@@ -29,6 +38,17 @@ from tesserec.lifecycle.forgetting.verifying import (
     is_known,
     told_apart,
 )
+from tesserec.methods.sequential.sru import SRU
+
+How = Literal["auto", "exact", "shards", "gradient"]
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The events that were taken out of the data; None where that was done before."""
+
+    events: Dataset | None
+    learned: Dataset | None  # of these, what the model learned from
 
 
 @dataclass(frozen=True)
@@ -39,48 +59,78 @@ class Forgotten:
     path: Path
 
 
-def forget(run: Path, what: What, id: str, options: Options) -> Forgotten:
-    """Take a user or item out of the data of a run, and fit it again as if it had never been.
+def forget(run: Path, what: What, id: str, options: Options, how: How = "auto") -> Forgotten:
+    """Take a user or item out of the data of a run, and out of its model.
 
     The data folder is rewritten first; a call that was cut off is made again and goes on from
     there. The run's folder is replaced as a whole: its checkpoints, reports and answers are of
     the old model. Raises `UnknownId` where neither data nor model know the id, `BadRequest` for
-    runs of several methods, `BadData` for data that cannot be rewritten.
+    runs of several methods and for a `how` that the method cannot be made to forget in, `BadData`
+    for data that cannot be rewritten.
     """
     there = RunFolder(run)
     study, method = there.study, _only_method(there)
-    before, data = there.model(), read(study.data)
-    known = data.catalog.users if what == "user" else data.catalog.items
-    removed = {"events in the data": 0}
-    chosen: list[str] = []
-    if int(known.rows([id])[0]) >= 0:
-        prepare(study, content=False)  # refuses data that have changed since
-        keep, drop = without(data, **{f"{what}s": [id]})
-        removed, chosen = {"events in the data": len(drop.interactions)}, _chosen(drop)
-        _rewrite(study.data, keep, what, id)
-    elif not is_known(before, what, id):
-        raise UnknownId(f"Neither {study.data} nor {run} knows a {what} {id!r}.")
+    before, forgetter = there.model(), forgetter_of(how, method)
+    forgetter.refuse(before)
+    gone = _take_out(study, before, forgetter, what, id)
     prepared = prepare(study.changed({"fingerprint": None}), options.progress)
+
     with replacing_folder(run, manifest=False, mark="study.toml") as aside:
-        fit_seeds(prepared, method, aside, study.seeds, options)
+
+        def learn(folder: Path, keep: Dataset, way: Run) -> Answering:
+            own = RunFolder(run / folder.relative_to(aside)).model()
+            return forgetter.forget(own, keep, gone.learned or keep.without_events(), way)
+
+        fit_seeds(prepared, method, aside, study.seeds, options, learn)
         _called_as_before(run, aside)
         describe_into(aside, prepared)
         write_page(aside)
         after = RunFolder(aside).model()
+        told = (_told(before, after, id, gone) if what == "user" else None) or (None, None)
         receipt = Receipt(
             what,
             digest_of(id),
-            "fitted again from the first step on, without them",
+            forgetter.how,
             datetime.now(UTC).isoformat(timespec="seconds"),
-            removed,
-            _checks(run, aside, study.data, what, id),
+            {"events in the data": len(gone.events.interactions) if gone.events else 0},
+            (*_checks(run, aside, study.data, what, id), *forgetter.verified(before, after)),
             changed(before, after),
-            _inference(before, after, id, chosen) if what == "user" else None,
+            told[0],
+            told[1],
+            forgetter.limits(after),
+            _valid(there, RunFolder(aside)),
         )
         if (run / FOLDER).is_dir():
             shutil.copytree(run / FOLDER, aside / FOLDER)
         path = receipt.save(aside)
     return Forgotten(receipt, run / path.relative_to(aside))
+
+
+def forgetter_of(how: How, method: Method) -> Forgetter:
+    """`auto`: by its shards what has some, anything else exactly."""
+    if how == "auto":
+        how = "shards" if isinstance(method, SRU) else "exact"
+    return {"exact": Retrained, "shards": Shards, "gradient": Gradient}[how]()
+
+
+def _take_out(study: Study, before: Answering, by: Forgetter, what: What, id: str) -> Gone:
+    """Write the data without them; nothing where that was done before. Says what went."""
+    data = read(study.data)
+    known = data.catalog.users if what == "user" else data.catalog.items
+    if int(known.rows([id])[0]) >= 0:
+        train = prepare(study, content=False).split.train  # refuses data that have changed since
+        names = {f"{what}s": [id]}
+        keep, drop = without(data, **names)
+        _rewrite(study.data, keep, what, id)
+        return Gone(drop, without(train, **names)[1])
+    if not is_known(before, what, id):
+        raise UnknownId(f"Neither {study.data} nor the run knows a {what} {id!r}.")
+    if by.reads_dropped:
+        raise BadRequest(
+            f"{study.data} holds nothing of this {what} any more, as an earlier call was cut off.",
+            "Go on from there with --how exact.",
+        )
+    return Gone(None, None)
 
 
 def _called_as_before(run: Path, aside: Path) -> None:
@@ -145,10 +195,22 @@ def _checks(run: Path, aside: Path, source: str, what: What, id: str) -> tuple[C
     return tuple(checks if bytes_checked is None else [*checks, bytes_checked])
 
 
-def _inference(
-    before: Answering, after: Answering, id: str, chosen: list[str]
-) -> dict[str, float] | None:
-    told = told_apart(before, id, chosen), told_apart(after, id, chosen)
-    if told[0] is None or told[1] is None:
+def _told(
+    before: Answering, after: Answering, id: str, gone: Gone
+) -> tuple[dict[str, float] | None, dict[str, dict[str, float]] | None] | None:
+    """What can be told of somebody by who asks the model, before and after."""
+    if gone.events is None:
         return None
-    return {"before": told[0], "after": told[1]}
+    chosen = _chosen(gone.events)
+    alone = told_apart(before, id, chosen), told_apart(after, id, chosen)
+    next = of_user(before, gone.events, id), of_user(after, gone.events, id)
+    return (
+        None if alone[0] is None or alone[1] is None else {"before": alone[0], "after": alone[1]},
+        None if next[0] is None or next[1] is None else {"before": next[0], "after": next[1]},
+    )
+
+
+def _valid(before: RunFolder, after: RunFolder) -> dict[str, float]:
+    """The watched metric of both, where there was a validation part."""
+    found = (one.best().facts.get("facts", {}).get("valid") for one in (before, after))
+    return {when: v for when, v in zip(("before", "after"), found, strict=True) if v is not None}

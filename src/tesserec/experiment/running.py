@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
 from tesserec.experiment.table import over_seeds
 from tesserec.recommenders import save
+
+Learn = Callable[[Path, Dataset, Run], Answering]
+"""What is done instead of a fit: the run's folder, the training part, the run."""
 
 WATCHED = "ndcg@10"  # chooses between models whose method does not say otherwise
 
@@ -54,7 +57,12 @@ def start(folder: Path, prepared: Prepared, options: Options) -> None:
 
 
 def fit(
-    prepared: Prepared, method: Method, folder: Path, seed: int, options: Options
+    prepared: Prepared,
+    method: Method,
+    folder: Path,
+    seed: int,
+    options: Options,
+    learn: Learn | None = None,
 ) -> Answering | None:
     """Fit one method with one seed into a folder; None where that was done before."""
     refuse_peeking(method, prepared.split)
@@ -77,7 +85,8 @@ def fit(
         progress=options.progress,
     )
     began = time.perf_counter()
-    recommender = method.fit(prepared.split.train, run)
+    train = prepared.split.train
+    recommender = method.fit(train, run) if learn is None else learn(folder, train, run)
     seconds = time.perf_counter() - began
     contents.keep(prepared.learned, folder)
     save(recommender, folder / "model")
@@ -164,17 +173,22 @@ def _check_not_updated(there: RunFolder, model: Answering, train: Dataset) -> No
 
 
 def fit_seeds(
-    prepared: Prepared, method: Method, folder: Path, seeds: Sequence[int], options: Options
+    prepared: Prepared,
+    method: Method,
+    folder: Path,
+    seeds: Sequence[int],
+    options: Options,
+    learn: Learn | None = None,
 ) -> None:
     """Fit a method with each seed: into the folder itself, or `seed-<n>` folders for several."""
     if len(seeds) == 1:
-        fit(prepared, method, folder, seeds[0], options)
+        fit(prepared, method, folder, seeds[0], options, learn)
         return
     whole = replace(prepared, study=prepared.study.changed({"method": method, "methods": ()}))
     start(folder, whole, options)
     for seed in seeds:
         options.progress.say(f"seed {seed}")
-        fit(prepared, method, folder / f"seed-{seed}", seed, options)
+        fit(prepared, method, folder / f"seed-{seed}", seed, options, learn)
     crown(folder)
 
 

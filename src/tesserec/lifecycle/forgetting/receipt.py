@@ -1,7 +1,8 @@
 """Receipt: what was removed, and how it was verified; without the name of who was forgotten."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ class Receipt:
     checks: tuple[Check, ...]
     weights: dict[str, int]  # how many tensors there are, and how many changed
     inference: dict[str, float] | None  # see `told_apart`; None where there is nothing to compare
+    guessed: Mapping[str, Mapping[str, float]] | None = None  # before, after: see `of_user`
+    limits: tuple[str, ...] = ()  # what may be left of them
+    valid: Mapping[str, float] = field(default_factory=dict)  # the watched metric, before and after
 
     @property
     def holds(self) -> bool:
@@ -57,6 +61,19 @@ class Receipt:
                 f"chance {before:.2f} before and {after:.2f} after (0.50 is guessing, and what "
                 "everybody likes is more)."
             )
+        if self.guessed is not None:
+            before, after = (self.guessed[one]["hit@10"] for one in ("before", "after"))
+            lines.append(
+                "Asked with what they chose earlier, the model puts what they chose next among its "
+                f"first 10, of it and up to 500 other items, with chance {before:.2f} before and "
+                f"{after:.2f} after."
+            )
+        if "after" in self.valid:
+            lines.append(
+                f"How well it answers those who stay: {self.valid['before']:.4f} before and "
+                f"{self.valid['after']:.4f} after (validation)."
+            )
+        lines += [f"What may be left: {one}." for one in self.limits]
         return "\n".join(lines)
 
     def save(self, run: Path) -> Path:

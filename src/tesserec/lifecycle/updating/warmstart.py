@@ -74,7 +74,7 @@ def carry_over(
     Kept are parameters, codebooks, and what strategies remember where it has the same shape; other
     buffers come from the data, and stay as the network has them.
     """
-    kept = _learned(network)
+    kept = learned_names(network)
     before = recommender.network.state_dict()
     places = places_of(method, recommender.catalog)
     for name, tensor in network.state_dict().items():
@@ -90,7 +90,7 @@ def carry_over(
             tensor.index_copy_(dim, rows.to(tensor.device), one)
 
 
-def _learned(network: nn.Module) -> set[str]:
+def learned_names(network: nn.Module) -> set[str]:
     """The names of everything in a network that was learned and not counted."""
     names = {name for name, _ in network.named_parameters()}
     for path, module in network.named_modules():

@@ -14,7 +14,17 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tesserec.core import Answering, Catalog, Dataset, Histories, Losses, Ragged, Requests, Run
+from tesserec.core import (
+    Answering,
+    Catalog,
+    Dataset,
+    Histories,
+    Holdout,
+    Losses,
+    Ragged,
+    Requests,
+    Run,
+)
 from tesserec.core.errors import BadData, BadSpec
 from tesserec.core.learning import Batch
 from tesserec.core.registry import find
@@ -117,7 +127,7 @@ class SRU(Strategy):
             self.learn_one(network, shard, data, run)
         device = next(network.parameters()).device
         network.to(device).eval()
-        network.events.copy_(network.counted(data))
+        network.events.copy_(network.counted(data, run.valid))
         network.popularity.copy_(data.popularity)
 
         def examples(last: int | None) -> States:
@@ -170,7 +180,7 @@ class Network(nn.Module):
         self.together: Any = method.aggregate.over(shards, width, items)
         people = torch.zeros(len(data.catalog.users), dtype=torch.int64)
         self.register_buffer("shard", people)  # [U]
-        self.register_buffer("events", torch.zeros(shards, items))  # [S, I] learned from, of each
+        self.register_buffer("events", torch.zeros(shards, items))  # [S, I]: see `counted`
         self.register_buffer("centres", torch.zeros(shards, width))  # c_s [S, D]
         self.register_buffer("learned", torch.zeros(shards, dtype=torch.bool))
         self.register_buffer("popularity", data.popularity.float())  # [I] what strangers get
@@ -198,10 +208,19 @@ class Network(nn.Module):
         read = zip(self.each, own, strict=True)
         return torch.stack([one.encode(requests, table) for one, table in read], 1)
 
-    def counted(self, data: Dataset) -> Tensor:
-        """Events of each item in each shard: [S, I]"""
+    def counted(self, data: Dataset, valid: Holdout | None) -> Tensor:
+        """How often the people of each shard chose each item: [S, I]
+
+        What they did is learned from, or says when to stop.
+        """
         shards, items = self.events.shape
-        place = self.shard.cpu()[data.interactions.users] * items + data.interactions.items
+        user, item = data.interactions.users, data.interactions.items
+        if valid is not None:
+            row, right = valid.truth.pairs()
+            asked = valid.requests.user[row]
+            user = torch.cat([user, asked[asked >= 0]])
+            item = torch.cat([item, right[asked >= 0]])
+        place = self.shard.cpu()[user] * items + item
         return torch.bincount(place, minlength=shards * items).view(shards, items).float()
 
     @torch.no_grad()
