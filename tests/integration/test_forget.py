@@ -87,3 +87,125 @@ def test_data_that_are_not_ours_are_left_as_they_are(tesserec, run: Path, shop: 
 def test_one_of_user_and_item_is_asked_for(tesserec, run: Path) -> None:
     assert tesserec("forget run").code == 2
     assert tesserec("forget run --user a --item b").code == 2
+
+
+SRU = (
+    "--split last --quiet --seed 3 --set shards=3 --set partition.slack=0 --set method.dim=8 "
+    "--set method.batches.size=16 --set method.schedule.epochs=2 --set aggregate.schedule.epochs=2"
+)
+
+
+@pytest.fixture
+def sharded(tesserec, run: Path) -> Path:
+    assert tesserec(f"fit data SRU --out sru {SRU}").code == 0
+    return Path("sru")
+
+
+def shard_of(user: str, weights: dict[str, torch.Tensor]) -> str:
+    known = pl.read_parquet("data/users.parquet")["id"].to_list()
+    return str(int(weights["shard"][known.index(user)]))
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model" / "weights.safetensors")
+
+
+def shards_that_changed(
+    before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]
+) -> set[str]:
+    names = [name for name in before if name.startswith("shards.")]
+    return {name.split(".")[1] for name in names if not torch.equal(before[name], after[name])}
+
+
+def test_of_sru_only_the_own_shard_is_learned_again(tesserec, sharded: Path) -> None:
+    before = weights_of(sharded)
+    own = shard_of("customer-03", before)
+    assert tesserec("evaluate sru --quiet").code == 0
+    said = tesserec("forget sru --user customer-03 --json")
+    assert said.code == 0, said.err
+    assert said.json["holds"]
+    assert "1 shards that held them" in said.json["checks"][-1]["what"]
+    assert "decided by a model that had seen them" in said.json["limits"][0]
+    assert set(said.json["guessed"]) == {"before", "after"}
+    after = weights_of(sharded)
+    assert shards_that_changed(before, after) == {own}
+    assert not torch.equal(before["together.out.weight"], after["together.out.weight"])
+    for folder in (sharded, Path("data")):
+        for path in folder.rglob("*"):
+            assert not path.is_file() or b"customer-03" not in path.read_bytes()
+    assert tesserec("recommend sru --user customer-04 --json").code == 0
+    again = tesserec("forget sru --user customer-09 --json --quiet")
+    assert again.code == 0, again.err
+    assert len(shards_that_changed(after, weights_of(sharded))) == 1
+    assert (sharded / "forgotten" / "2.txt").read_text().count("What may be left:") == 1
+
+
+def test_sru_is_fitted_again_whole_where_that_is_asked_for(tesserec, sharded: Path) -> None:
+    said = tesserec("forget sru --user customer-03 --how exact --json --quiet")
+    assert said.code == 0, said.err
+    assert said.json["limits"] == []
+    assert tesserec(f"fit data SRU --out never {SRU}").code == 0
+    mine, theirs = weights_of(sharded), weights_of(Path("never"))
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_cut_off_while_it_learns_nothing_is_lost_and_it_goes_on(
+    tesserec, sharded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tesserec.methods.sequential.sru import SRU as Method
+
+    before = weights_of(sharded)
+    own = shard_of("customer-03", before)
+    with monkeypatch.context() as broken:
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        broken.setattr(Method, "learned", stop)
+        assert tesserec("forget sru --user customer-03 --quiet").code != 0
+    still = weights_of(sharded)
+    assert all(torch.equal(before[name], still[name]) for name in before)
+    assert tesserec("recommend sru --history p01,p03 --json").code == 0
+    assert not [path for path in Path().iterdir() if path.name.endswith(".part")]
+    said = tesserec("forget sru --user customer-03 --json --quiet")
+    assert said.code == 0, said.err
+    assert said.json["holds"]
+    assert said.json["guessed"] is None
+    assert shards_that_changed(before, weights_of(sharded)) == {own}
+
+
+def test_by_gradient_the_receipt_says_that_it_is_approximate(tesserec, run: Path) -> None:
+    before = weights_of(run)
+    said = tesserec("forget run --user customer-03 --how gradient --json --quiet")
+    assert said.code == 0, said.err
+    assert said.json["holds"]
+    assert said.json["how"].startswith("approximately")
+    assert "--how exact" in said.json["limits"][0]
+    assert set(said.json["valid"]) == set(said.json["inference"]) == {"before", "after"}
+    for path in run.rglob("*"):
+        assert not path.is_file() or b"customer-03" not in path.read_bytes()
+    after = weights_of(run)
+    assert {len(one) for one in after.values()} == {len(one) for one in before.values()} - {30} | {
+        29
+    }
+    assert tesserec("recommend run --user customer-04 --json").code == 0
+    assert tesserec("recommend run --user customer-03").code == 1
+
+
+def test_a_way_that_does_not_fit_is_refused_before_anything_is_touched(tesserec, run: Path) -> None:
+    users = Path("data/users.parquet").read_bytes()
+    said = tesserec("forget run --user customer-03 --how shards")
+    assert said.code == 1
+    assert "MF has no shards" in said.err
+    assert Path("data/users.parquet").read_bytes() == users
+    assert tesserec("forget run --user customer-03 --how anyhow").code == 2
+
+
+def test_without_the_events_there_is_no_gradient_to_go_up(tesserec, run: Path) -> None:
+    from tesserec.data import format
+    from tesserec.data.transforms import without
+
+    format.write(without(format.read(Path("data")), users=["customer-03"])[0], "data")
+    said = tesserec("forget run --user customer-03 --how gradient")
+    assert said.code == 1
+    assert "--how exact" in said.err
