@@ -5,6 +5,8 @@ import torch
 
 from tesserec.core import Ragged
 from tesserec.lifecycle.forgetting import CED, NED, RED, Extra
+from tesserec.lifecycle.forgetting.extra import taken_out
+from toys.worlds import world
 
 SESSIONS = Ragged.of([[0, 1, 2, 3, 4], [4, 3], [2, 0, 1, 5]])
 PLACE = torch.tensor([3, 0, 2])  # the 3 of the first, the 4 of the second, the 1 of the third
@@ -64,3 +66,24 @@ def test_red_takes_so_many_of_all_but_the_target() -> None:
         seen |= set(first)
     assert seen == {0, 1, 2, 4}
     assert gone(RED(count=2), 7) == gone(RED(count=2), 7)
+
+
+def test_the_events_of_some_people_are_taken_out_and_all_others_stay() -> None:
+    """Times of different people are mixed, so that rows of events are not those of histories."""
+    events = [
+        (f"u{user}", f"i{(user + step) % 6}", 10 * step - user)
+        for user in range(3)
+        for step in range(4)
+    ]
+    data = world(events)
+    keep, drop = taken_out(
+        data,
+        torch.tensor([2, 0]),
+        torch.tensor([3, 1]),
+        NED(count=2),
+        VECTORS,
+        torch.Generator().manual_seed(0),
+    )
+    assert drop.histories.items.lists() == [[0, 1], [], [3, 4, 5]]
+    assert keep.histories.items.lists() == [[2, 3], [1, 2, 3, 4], [2]]
+    assert keep.catalog is data.catalog

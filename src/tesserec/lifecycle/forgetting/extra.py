@@ -4,15 +4,17 @@ The three strategies are those of Xin et al., WSDM 2024, arXiv:2312.14447.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
+import numpy as np
+import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from tesserec.core import Ragged, Spec
+from tesserec.core import Dataset, Ragged, Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,3 +77,28 @@ class CED(Extra):
     def order(self, events: Considered) -> Tensor:
         unit = functional.normalize(events.vectors.double(), dim=1)
         return (unit[events.item] * unit[events.target]).sum(1).abs()
+
+
+def taken_out(
+    data: Dataset,
+    users: Tensor,
+    place: Tensor,
+    extra: Extra,
+    vectors: Tensor,
+    generator: torch.Generator,
+) -> tuple[Dataset, Dataset]:
+    """The data without the event at `place` of each of these users [B], and the events that went.
+
+    Besides it go those that `extra` chooses, by these vectors of items. Nobody leaves.
+    """
+    sessions = data.histories.items[users]
+    _, places = sessions.places()
+    goes = extra.chosen(sessions, place, vectors, generator)
+    row = np.argsort(data.interactions.frame["user"].to_numpy(), kind="stable")  # as in histories
+    gone = np.zeros(len(row), bool)
+    gone[row[torch.cat([places[goes], sessions.starts + place]).numpy()]] = True
+    events = data.interactions
+    return (
+        replace(data, interactions=events.keep(pl.Series(~gone))),
+        replace(data, interactions=events.keep(pl.Series(gone))),
+    )
