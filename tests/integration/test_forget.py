@@ -84,9 +84,10 @@ def test_data_that_are_not_ours_are_left_as_they_are(tesserec, run: Path, shop: 
     assert (shop / "interactions.csv").read_text() == before
 
 
-def test_one_of_user_and_item_is_asked_for(tesserec, run: Path) -> None:
+def test_a_user_or_an_item_is_asked_for(tesserec, run: Path) -> None:
     assert tesserec("forget run").code == 2
-    assert tesserec("forget run --user a --item b").code == 2
+    assert tesserec("forget run --user a --also NED").code == 2
+    assert tesserec("forget run --user a --item b").code == 1
 
 
 SRU = (
@@ -209,3 +210,42 @@ def test_without_the_events_there_is_no_gradient_to_go_up(tesserec, run: Path) -
     said = tesserec("forget run --user customer-03 --how gradient")
     assert said.code == 1
     assert "--how exact" in said.err
+
+
+def session_of(user: str) -> list[str]:
+    users, items = (pl.read_parquet(f"data/{one}.parquet")["id"] for one in ("users", "items"))
+    events = pl.read_parquet("data/interactions.parquet").sort("time")
+    if events.schema["user"] != pl.String:
+        events = events.with_columns(users.gather(events["user"]), items.gather(events["item"]))
+    return events.filter(pl.col("user") == user)["item"].to_list()
+
+
+@pytest.mark.parametrize(("also", "gone"), [("", 1), ("--also NED --count 2", 3)])
+def test_one_event_is_forgotten_by_its_shard_and_what_goes_with_it(
+    tesserec, sharded: Path, also: str, gone: int
+) -> None:
+    before, session = weights_of(sharded), session_of("customer-03")
+    own = shard_of("customer-03", before)
+    line = f"forget sru --user customer-03 --item {session[2]} {also} --json --quiet"
+    said = tesserec(line)
+    assert said.code == 0, said.err
+    assert said.json["holds"]
+    assert said.json["what"] == "event"
+    assert said.json["removed"] == {"events in the data": gone}
+    assert set(said.json["guessed"]["after"]) == {"hit@1", "hit@5", "hit@10", "hit@20"}
+    left = session[:2] + session[3:] if gone == 1 else session[3:]
+    assert session_of("customer-03") == left
+    assert shards_that_changed(before, weights_of(sharded)) == {own}
+    assert tesserec("recommend sru --user customer-03 --json").code == 0
+    assert tesserec(line).code == 1
+
+
+def test_what_is_alike_goes_by_the_vectors_of_the_model(tesserec, run: Path) -> None:
+    session = session_of("customer-03")
+    line = f"forget run --user customer-03 --item {session[2]} --also CED --quiet --json"
+    said = tesserec(line)
+    assert said.code == 0, said.err
+    assert said.json["removed"] == {"events in the data": 2}
+    left = session_of("customer-03")
+    assert len(left) == 3
+    assert session[2] not in left

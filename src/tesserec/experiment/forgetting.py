@@ -4,23 +4,18 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
-
-import polars as pl
+from typing import Literal
 
 from tesserec.core import Answering, Dataset, Method, Run
-from tesserec.core.errors import BadData, BadRequest, UnknownId
-from tesserec.core.files import read_json, replacing, replacing_folder, write_json
-from tesserec.data import format
-from tesserec.data.importing import is_dataset, located
+from tesserec.core.errors import BadRequest
+from tesserec.core.files import read_json, replacing_folder, write_json
 from tesserec.data.reading import read
-from tesserec.data.transforms import without
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import write_page
 from tesserec.experiment.preparing import prepare
 from tesserec.experiment.running import Options, fit_seeds
-from tesserec.experiment.study import Study
 from tesserec.experiment.studying import describe_into
+from tesserec.experiment.takingout import Asked, Gone, ids_of, take_out
 from tesserec.lifecycle.forgetting import (
     Check,
     Forgetter,
@@ -29,8 +24,8 @@ from tesserec.lifecycle.forgetting import (
     Retrained,
     Shards,
 )
-from tesserec.lifecycle.forgetting.inferring import of_user
-from tesserec.lifecycle.forgetting.receipt import FOLDER, What, digest_of
+from tesserec.lifecycle.forgetting.inferring import of_event, of_user
+from tesserec.lifecycle.forgetting.receipt import FOLDER, digest_of
 from tesserec.lifecycle.forgetting.verifying import (
     anew,
     changed,
@@ -44,14 +39,6 @@ How = Literal["auto", "exact", "shards", "gradient"]
 
 
 @dataclass(frozen=True)
-class Gone:
-    """The events that were taken out of the data; None where that was done before."""
-
-    events: Dataset | None
-    learned: Dataset | None  # of these, what the model learned from
-
-
-@dataclass(frozen=True)
 class Forgotten:
     """A run that has forgotten, and the receipt."""
 
@@ -59,8 +46,8 @@ class Forgotten:
     path: Path
 
 
-def forget(run: Path, what: What, id: str, options: Options, how: How = "auto") -> Forgotten:
-    """Take a user or item out of the data of a run, and out of its model.
+def forget(run: Path, asked: Asked, options: Options, how: How = "auto") -> Forgotten:
+    """Take a user, an item or an event out of the data of a run, and out of its model.
 
     The data folder is rewritten first; a call that was cut off is made again and goes on from
     there. The run's folder is replaced as a whole: its checkpoints, reports and answers are of
@@ -72,7 +59,7 @@ def forget(run: Path, what: What, id: str, options: Options, how: How = "auto") 
     study, method = there.study, _only_method(there)
     before, forgetter = there.model(), forgetter_of(how, method)
     forgetter.refuse(before)
-    gone = _take_out(study, before, forgetter, what, id)
+    gone = take_out(study, before, asked, forgetter.reads_dropped)
     prepared = prepare(study.changed({"fingerprint": None}), options.progress)
 
     with replacing_folder(run, manifest=False, mark="study.toml") as aside:
@@ -86,17 +73,16 @@ def forget(run: Path, what: What, id: str, options: Options, how: How = "auto") 
         describe_into(aside, prepared)
         write_page(aside)
         after = RunFolder(aside).model()
-        told = (_told(before, after, id, gone) if what == "user" else None) or (None, None)
         receipt = Receipt(
-            what,
-            digest_of(id),
+            asked.what,
+            digest_of(asked.id),
             forgetter.how,
             datetime.now(UTC).isoformat(timespec="seconds"),
             {"events in the data": len(gone.events.interactions) if gone.events else 0},
-            (*_checks(run, aside, study.data, what, id), *forgetter.verified(before, after)),
+            (*_checks(run, aside, study.data, asked), *forgetter.verified(before, after)),
             changed(before, after),
-            told[0],
-            told[1],
+            _inference(before, after, asked, gone),
+            _guessed(before, after, asked, gone),
             forgetter.limits(after),
             _valid(there, RunFolder(aside)),
         )
@@ -111,26 +97,6 @@ def forgetter_of(how: How, method: Method) -> Forgetter:
     if how == "auto":
         how = "shards" if isinstance(method, SRU) else "exact"
     return {"exact": Retrained, "shards": Shards, "gradient": Gradient}[how]()
-
-
-def _take_out(study: Study, before: Answering, by: Forgetter, what: What, id: str) -> Gone:
-    """Write the data without them; nothing where that was done before. Says what went."""
-    data = read(study.data)
-    known = data.catalog.users if what == "user" else data.catalog.items
-    if int(known.rows([id])[0]) >= 0:
-        train = prepare(study, content=False).split.train  # refuses data that have changed since
-        names = {f"{what}s": [id]}
-        keep, drop = without(data, **names)
-        _rewrite(study.data, keep, what, id)
-        return Gone(drop, without(train, **names)[1])
-    if not is_known(before, what, id):
-        raise UnknownId(f"Neither {study.data} nor the run knows a {what} {id!r}.")
-    if by.reads_dropped:
-        raise BadRequest(
-            f"{study.data} holds nothing of this {what} any more, as an earlier call was cut off.",
-            "Go on from there with --how exact.",
-        )
-    return Gone(None, None)
 
 
 def _called_as_before(run: Path, aside: Path) -> None:
@@ -151,63 +117,52 @@ def _only_method(there: RunFolder) -> Method:
     return methods[0]
 
 
-def _chosen(drop: Dataset) -> list[str]:
-    """The ids of the items in some events."""
-    rows = drop.interactions.frame["item"].unique().sort()
-    return drop.catalog.items.ids.gather(rows).cast(pl.String).to_list()
-
-
-def _rewrite(source: str, keep: Dataset, what: What, id: str) -> None:
-    """Write a data folder anew; what it says about its origin stays."""
-    place = located(source)
-    if source == "sample" or not is_dataset(place):
-        raise BadData(
-            f"{source} is no data folder of ours, and is left as it is.",
-            f"Take the {what} out of it yourself, and run this again; or fit on what "
-            "`tesserec data import` makes of it.",
-        )
-    facts = read_json(place / "dataset.json")
-    own = ("version", "fingerprint", "items", "users", "events", "kinds", "vectors")
-    more: dict[str, Any] = {
-        name: fact
-        for name, fact in facts.items()
-        if name not in (*own, "name", "clock", "relations", "others")
-    }
-    format.write(keep, place, more)
-    for media in sorted((place / "media").glob("*.parquet")) if what == "item" else ():
-        frame = pl.read_parquet(media)
-        with replacing(media) as aside:
-            frame.filter(pl.col("item").cast(pl.String) != id).write_parquet(aside)
-
-
-def _checks(run: Path, aside: Path, source: str, what: What, id: str) -> tuple[Check, ...]:
+def _checks(run: Path, aside: Path, source: str, asked: Asked) -> tuple[Check, ...]:
     """What is looked at: the data and the models as they are read back, and the bytes of files."""
-    catalog = read(source).catalog
-    known = catalog.users if what == "user" else catalog.items
+    data, what = read(source), asked.what
+    if asked.user is not None and asked.item is not None:
+        session = data.histories.items.row(data.catalog.users.row(asked.user))
+        there = bool((session == data.catalog.items.row(asked.item)).any())
+        return Check("the data, read again, hold no such event", not there), anew(run, aside)
+    known = data.catalog.users if what == "user" else data.catalog.items
     models = [one.path for one in [RunFolder(aside), *RunFolder(aside).runs] if one.is_fitted]
-    knowing = [one for one in models if is_known(RunFolder(one).model(), what, id)]
+    knowing = [one for one in models if is_known(RunFolder(one).model(), what, asked.id)]
     checks = [
-        Check(f"the data, read again, know no such {what}", int(known.rows([id])[0]) < 0),
+        Check(f"the data, read again, know no such {what}", int(known.rows([asked.id])[0]) < 0),
         Check(f"the catalogues of {len(models)} models know no such {what}", not knowing),
         anew(run, aside),
     ]
-    bytes_checked = files_checked(aside, id)
+    bytes_checked = files_checked(aside, asked.id)
     return tuple(checks if bytes_checked is None else [*checks, bytes_checked])
 
 
-def _told(
-    before: Answering, after: Answering, id: str, gone: Gone
-) -> tuple[dict[str, float] | None, dict[str, dict[str, float]] | None] | None:
-    """What can be told of somebody by who asks the model, before and after."""
-    if gone.events is None:
+def _inference(
+    before: Answering, after: Answering, asked: Asked, gone: Gone
+) -> dict[str, float] | None:
+    """What can be told of somebody without a history."""
+    if asked.what != "user" or gone.events is None:
         return None
-    chosen = _chosen(gone.events)
-    alone = told_apart(before, id, chosen), told_apart(after, id, chosen)
-    next = of_user(before, gone.events, id), of_user(after, gone.events, id)
-    return (
-        None if alone[0] is None or alone[1] is None else {"before": alone[0], "after": alone[1]},
-        None if next[0] is None or next[1] is None else {"before": next[0], "after": next[1]},
-    )
+    told = [told_apart(model, asked.id, ids_of(gone.events)) for model in (before, after)]
+    if told[0] is None or told[1] is None:
+        return None
+    return {"before": told[0], "after": told[1]}
+
+
+def _guessed(
+    before: Answering, after: Answering, asked: Asked, gone: Gone
+) -> dict[str, dict[str, float]] | None:
+    """What can be told from the rest of what somebody chose."""
+    if asked.user is None or gone.events is None:
+        return None
+    found = [
+        of_user(model, gone.events, asked.user)
+        if gone.rest is None
+        else of_event(model, gone.events.catalog, gone.rest, asked.user, asked.item)
+        for model in (before, after)
+    ]
+    if found[0] is None or found[1] is None:
+        return None
+    return {"before": found[0], "after": found[1]}
 
 
 def _valid(before: RunFolder, after: RunFolder) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tesserec.core import Answering, Dataset, Ragged, Requests, Scorer
+from tesserec.core import Answering, Catalog, Dataset, Histories, Ragged, Requests, Scorer
 
 OTHERS = 500  # items drawn for each, none of which is in the session
 CUTS = (1, 5, 10, 20)
@@ -48,6 +48,19 @@ def of_user(recommender: Answering, drop: Dataset, user: str) -> dict[str, float
     known = recommender.catalog.users.rows([user]).expand(len(ends))
     items = len(recommender.catalog.items)
     return inferred(recommender, Requests(known, before), history.items.values[ends], items)
+
+
+def of_event(
+    recommender: Answering, known: Catalog, rest: Tensor, user: str, item: str | None
+) -> dict[str, float] | None:
+    """How well one item is told from what is left of a session, rows of `known`; None if not."""
+    numbers = recommender.catalog.items.rows(known.items.ids)
+    forgotten = recommender.catalog.items.rows([item])
+    history = Histories(Ragged.packed(rest, torch.tensor([len(rest)]))).renumbered(numbers)
+    if not isinstance(recommender, Scorer) or int(forgotten[0]) < 0 or not len(rest):
+        return None
+    asked = Requests(recommender.catalog.users.rows([user]), history)
+    return inferred(recommender, asked, forgotten, len(recommender.catalog.items))
 
 
 def _drawn(session: Ragged, forgotten: Tensor, items: int, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tesserec.core.files import write_json, write_text
 
-What = Literal["user", "item"]
+What = Literal["user", "item", "event"]
 FOLDER = "forgotten"  # where the receipts of a run lie
 
 
@@ -22,7 +22,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What happened to one user or item."""
+    """What happened to one user, item or event."""
 
     what: What
     digest: str  # SHA-256 of the id: who has the id can match it, and nobody can read it
@@ -63,8 +63,9 @@ class Receipt:
             )
         if self.guessed is not None:
             before, after = (self.guessed[one]["hit@10"] for one in ("before", "after"))
+            given = "the rest of what they chose" if self.what == "event" else "what came before"
             lines.append(
-                "Asked with what they chose earlier, the model puts what they chose next among its "
+                f"Asked with {given}, the model puts what is forgotten among its "
                 f"first 10, of it and up to 500 other items, with chance {before:.2f} before and "
                 f"{after:.2f} after."
             )
