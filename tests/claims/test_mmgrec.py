@@ -27,7 +27,7 @@ SETTING = (
 SMALL = {
     "width": 16,
     "batches": {"length": 16, "each": 4},
-    "schedule": {"epochs": 200, "every": 5, "patience": 8},
+    "schedule": {"epochs": 100, "every": 2, "patience": 6},
 }
 
 
