@@ -23,9 +23,9 @@ from tesserec.parts.sharding import Attended, Averaged, Partition, RandomShards,
 pytestmark = pytest.mark.claims
 
 METRIC, HIT = "ndcg@10", "hit@10"
-SHARDS, EPOCHS, SEEDS = 8, 20, (0, 1)
+SHARDS, EPOCHS, SEEDS = 8, 30, (0, 1, 2)
 SETTING = (
-    f"amazon-beauty-s3rec, items with 10 events and people with 5, last event tests; SASRec as SRU "
+    f"amazon-beauty-s3rec, items with 20 events and people with 5, last event tests; SASRec as SRU "
     f"has it, 64 dimensions, length 10, at most {EPOCHS} epochs, {SHARDS} shards"
 )
 SIMILAR, RANDOM = SimilarShards(), RandomShards()
@@ -40,7 +40,7 @@ def sru(partition: Partition = SIMILAR, *, mean: bool = False) -> SRU:
 
 @cache
 def beauty() -> Split:
-    return tr.LeaveLast().split(k_core(real("amazon-beauty-s3rec"), users=5, items=10))
+    return tr.LeaveLast().split(k_core(real("amazon-beauty-s3rec"), users=5, items=20))
 
 
 def run_of(seed: int) -> Run:
@@ -50,8 +50,8 @@ def run_of(seed: int) -> Run:
 @cache
 def alone(seed: int) -> tuple[Answering, float]:
     """One model of everybody, and how long it took."""
-    began = time.perf_counter()
-    return sru().method.fit(beauty().train, run_of(seed)), time.perf_counter() - began
+    began = time.process_time()
+    return sru().method.fit(beauty().train, run_of(seed)), time.process_time() - began
 
 
 @cache
@@ -100,14 +100,14 @@ def seconds_to_forget(seed: int) -> float:
     others = valid.requests.user != seed  # rows after the one that is gone move up by one
     user = valid.requests.user - (valid.requests.user > seed).long()
     valid = replace(valid, requests=replace(valid.requests, user=user))
-    began = time.perf_counter()
+    began = time.process_time()
     Shards().forget(
         sharded(SIMILAR, seed),
         keep,
         drop,
         Run(seed=seed, valid=valid[others.nonzero()[:, 0]]),
     )
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def test_one_person_is_forgotten_in_little_more_than_the_time_of_a_shard() -> None:
@@ -115,7 +115,7 @@ def test_one_person_is_forgotten_in_little_more_than_the_time_of_a_shard() -> No
         method="SRU",
         claim=f"2: in at most 1 / {SHARDS} of the time of a fit, and 15 % for the aggregation",
         setting=SETTING,
-        metric="seconds",
+        metric="seconds of processors",
         seeds=SEEDS,
         rows={
             "fitted again": lambda seed: alone(seed)[1],

@@ -18,7 +18,7 @@ from tesserec.core.errors import BadData, BadRequest
 from tesserec.lifecycle.forgetting.forgetter import Forgetter
 from tesserec.lifecycle.forgetting.shrinking import Rows, shortened
 from tesserec.lifecycle.updating.continuing import continued
-from tesserec.lifecycle.updating.warmstart import carry_over, learned_names
+from tesserec.lifecycle.updating.warmstart import carry_over, learned_names, places_of
 from tesserec.training import Around, Learner, Schedule
 from tesserec.training.train import train
 
@@ -189,7 +189,7 @@ def _without(
     }
     keep = replace(keep, catalog=replace(keep.catalog, items=replace(items, codes=codes)))
     final = method.network(keep)
-    weights = shortened(network, method, known, rows)
+    weights = shortened(network, places_of(method, known), rows)
     fresh, names = final.state_dict(), learned_names(final)
     for name, tensor in fresh.items():
         if name in names and weights[name].shape == tensor.shape:

@@ -14,6 +14,7 @@ from tesserec.core.errors import BadRequest
 from tesserec.lifecycle.forgetting.forgetter import Forgetter
 from tesserec.lifecycle.forgetting.receipt import Check
 from tesserec.lifecycle.forgetting.shrinking import Rows, shortened
+from tesserec.lifecycle.updating.warmstart import places_of
 from tesserec.methods.sequential.sru import SRU, Network
 
 
@@ -36,8 +37,9 @@ class Shards(Forgetter):
             network = cast(Network, method.network(keep))
         network.shard.copy_(old.shard[rows.users.to(old.shard.device)])
         again = touched(old, network.counted(keep, run.valid), rows)
+        places = places_of(method.method, recommender.catalog)
         for shard in torch.nonzero(~again)[:, 0].tolist():
-            weights = shortened(old.shards[shard], method.method, recommender.catalog, rows)
+            weights = shortened(old.shards[shard], places, rows)
             network.shards[shard].load_state_dict(weights)
             network.centres[shard] = old.centres[shard]
             network.learned[shard] = old.learned[shard]
@@ -62,9 +64,10 @@ class Shards(Forgetter):
         _, new = _parts(after)
         rows = Rows.of(before.catalog, after.catalog)
         again = touched(old, new.events.cpu(), rows)
+        places = places_of(method.method, before.catalog)
         same = torch.tensor(
             [
-                _equal(shortened(one, method.method, before.catalog, rows), other.state_dict())
+                _equal(shortened(one, places, rows), other.state_dict())
                 for one, other in zip(old.shards, new.shards, strict=True)
             ]
         )

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from tesserec.core import Catalog
 from tesserec.core.errors import BadRequest
-from tesserec.lifecycle.updating.warmstart import places_of
-from tesserec.training import Learner
+
+Places = Mapping[str, tuple[int, bool, bool]]
+"""Of each tensor the dimension that has a row for every user, every item, or both."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,8 @@ class Rows:
         return torch.cat([*parts, torch.arange(start, count)])
 
 
-def shortened(
-    network: nn.Module, method: Learner, catalog: Catalog, rows: Rows
-) -> Mapping[str, Tensor]:
-    """The weights of a network of this method and catalogue, of what is kept alone."""
-    places = places_of(method, catalog)
+def shortened(network: nn.Module, places: Places, rows: Rows) -> Mapping[str, Tensor]:
+    """The weights of a network, of what is kept alone; `places` are those of `places_of`."""
     weights = {name: one.detach() for name, one in network.state_dict().items()}
     for name, (dim, users, items) in places.items():
         one = weights[name]
