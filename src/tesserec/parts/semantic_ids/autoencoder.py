@@ -28,8 +28,8 @@ class Autoencoder(VectorCodebook):
         """`widths` are those of the vectors, of each hidden layer, and of the latents."""
         super().__init__(name)
         self.unit = unit
-        self.encoder = _layers(widths)
-        self.decoder = _layers(widths[::-1])
+        self.encoder: nn.Module = _layers(widths)
+        self.decoder: nn.Module = _layers(widths[::-1])
         # As small as in the authors' codes of its kin; k-means usually takes their place.
         tables = torch.empty(levels, codes, widths[-1]).uniform_(-1 / codes, 1 / codes)
         self.tables = nn.Parameter(tables)  # [L, K, d]
@@ -84,7 +84,7 @@ def _layers(widths: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _through(layers: nn.Sequential, values: Tensor) -> Tensor:
+def _through(layers: nn.Module, values: Tensor) -> Tensor:
     """The last batch of a pass, of any length, costs no more for a row than others do."""
     whole = filled(values)
     found: Tensor = layers(whole)
