@@ -66,7 +66,8 @@ def forget(run: Path, asked: Asked, options: Options, how: How = "auto") -> Forg
 
         def learn(folder: Path, keep: Dataset, way: Run) -> Answering:
             own = RunFolder(run / folder.relative_to(aside)).model()
-            return forgetter.forget(own, keep, gone.learned or keep.without_events(), way)
+            drop = gone.learned if forgetter.reads_dropped else gone.events
+            return forgetter.forget(own, keep, drop or keep.without_events(), way)
 
         fit_seeds(prepared, method, aside, study.seeds, options, learn)
         _called_as_before(run, aside)

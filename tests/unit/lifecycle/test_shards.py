@@ -153,3 +153,14 @@ def test_who_only_says_when_to_stop_is_forgotten_too(data: Dataset) -> None:
     for shard in range(3):
         again = not same(network_of(model).shards[shard], network_of(made).shards[shard])
         assert again == (shard == own)
+
+
+def test_the_shard_of_whoever_has_a_dropped_event_is_learned_again(
+    data: Dataset, model: Answering
+) -> None:
+    """It may have said when to stop, though nothing that was learned from is other than before."""
+    drop = without(data, users=["u03"])[1]
+    began = RUN.stage("elsewhere")  # other random numbers, so that learning again is seen
+    made = Shards().forget(model, data, drop, began)
+    old, new = network_of(model), network_of(made)
+    assert {s for s in range(3) if not same(old.shards[s], new.shards[s])} == {int(old.shard[3])}

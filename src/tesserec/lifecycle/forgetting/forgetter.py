@@ -11,7 +11,8 @@ class Forgetter(Spec):
     """A recommender that learned from `keep` and `drop` becomes one that knows `keep` alone."""
 
     how: ClassVar[str]  # what is done, as a receipt says it
-    reads_dropped: ClassVar[bool] = False  # or what is kept is enough
+    # Whether it needs `drop`, and of it only what was learned from; or what is kept is enough.
+    reads_dropped: ClassVar[bool] = False
 
     @abstractmethod
     def forget(self, recommender: Answering, keep: Dataset, drop: Dataset, run: Run) -> Answering:

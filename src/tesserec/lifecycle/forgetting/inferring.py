@@ -14,7 +14,7 @@ OTHERS = 500  # items drawn for each, none of which is in the session
 CUTS = (1, 5, 10, 20)
 MOST = 50  # events of one person that are asked for
 SEED = 20231214  # of the draws: figures before and after have the same items
-BLOCK = 256  # requests drawn for at once
+DRAWN = 1 << 24  # numbers drawn at once: one for each item and request
 
 
 def inferred(scorer: Scorer, asked: Requests, forgotten: Tensor, items: int) -> dict[str, float]:
@@ -24,7 +24,7 @@ def inferred(scorer: Scorer, asked: Requests, forgotten: Tensor, items: int) -> 
     """
     generator = torch.Generator().manual_seed(SEED)
     ranks = []
-    for rows in torch.arange(len(asked)).split(BLOCK):
+    for rows in torch.arange(len(asked)).split(max(1, DRAWN // max(items, 1))):
         others = _drawn(asked.history.items[rows], forgotten[rows], items, generator)
         listed = torch.cat([forgotten[rows, None], others], 1)  # [b, 1 + N]
         scores = scorer.score(asked[rows], listed)

@@ -19,7 +19,6 @@ from tesserec.core import (
     Catalog,
     Dataset,
     Histories,
-    Holdout,
     Losses,
     Ragged,
     Requests,
@@ -127,7 +126,7 @@ class SRU(Strategy):
             self.learn_one(network, shard, data, run)
         device = next(network.parameters()).device
         network.to(device).eval()
-        network.events.copy_(network.counted(data, run.valid))
+        network.events.copy_(network.counted(data))
         network.popularity.copy_(data.popularity)
 
         def examples(last: int | None) -> States:
@@ -208,19 +207,10 @@ class Network(nn.Module):
         read = zip(self.each, own, strict=True)
         return torch.stack([one.encode(requests, table) for one, table in read], 1)
 
-    def counted(self, data: Dataset, valid: Holdout | None) -> Tensor:
-        """How often the people of each shard chose each item: [S, I]
-
-        What they did is learned from, or says when to stop.
-        """
+    def counted(self, data: Dataset) -> Tensor:
+        """How often the people of each shard chose each item: [S, I]"""
         shards, items = self.events.shape
-        user, item = data.interactions.users, data.interactions.items
-        if valid is not None:
-            row, right = valid.truth.pairs()
-            asked = valid.requests.user[row]
-            user = torch.cat([user, asked[asked >= 0]])
-            item = torch.cat([item, right[asked >= 0]])
-        place = self.shard.cpu()[user] * items + item
+        place = self.shard.cpu()[data.interactions.users] * items + data.interactions.items
         return torch.bincount(place, minlength=shards * items).view(shards, items).float()
 
     @torch.no_grad()
