@@ -44,6 +44,11 @@ class FaissIndex(Index):
         """What is put into the index: [I, D] -> [I, D + 1]"""
         return of_one_length(items.detach().cpu().float())
 
+    def grown(self, searcher: Any, items: Tensor, known: int) -> Searcher:
+        index = library().clone_index(searcher.index)
+        index.add(self.vectors(items)[known:].contiguous().numpy())
+        return Found(index, searcher.dim)
+
     def build(self, items: Tensor) -> Searcher:
         vectors = self.vectors(items)
         index = self.empty(vectors.shape[1], len(vectors))
