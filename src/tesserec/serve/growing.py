@@ -8,7 +8,7 @@ import errno
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tesserec.core.errors import NoContent, TesserecError
@@ -119,12 +119,9 @@ def _addition(served: Served, place: Path, posted: Sequence[GivenItem]) -> Addit
 
 def _grown(models: Models, served: Served, made: _Made) -> Served:
     """The same version with more items, ready to answer."""
-    version, content = models.now(served.version), served.content
+    version = models.now(served.version)
     assert version is not None  # it was just written, and nobody else writes there
-    items = made.done.items.ids
-    if content is not None and bool((content.catalog.items.rows(items) >= 0).any()):
-        return prepared(Served.load(version, models.data))  # what people did with them counts now
-    return prepared(replace(served, version=version, model=made.done.model), (1,))
+    return prepared(served.longer(version, made.done.model, models.data), (1,))
 
 
 def _targets(models: Models) -> list[Served]:

@@ -140,7 +140,7 @@ class Models:
             for home in sorted(one for one in homes if one.is_dir()):
                 stack.enter_context(alone(home))
             longer = [served for served in self.loaded if self._is_longer(served)]
-            self.put({one: prepared(Served.load(self._there(one), self.data)) for one in longer})
+            self.put({served: self._longer(served) for served in longer})
             yield
 
     def put(self, others: Mapping[Served, Served]) -> None:
@@ -159,6 +159,11 @@ class Models:
 
     def _there(self, served: Served) -> Version:
         return self.now(served.version) or served.version
+
+    def _longer(self, served: Served) -> Served:
+        """The same as its folder has it now."""
+        model = RunFolder(Path(served.version.folder)).model()
+        return prepared(served.longer(self._there(served), model, self.data), (1,))
 
     def _is_longer(self, served: Served) -> bool:
         """Whether its folder holds the same model with other items than are in memory."""
