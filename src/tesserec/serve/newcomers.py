@@ -12,6 +12,7 @@ from tesserec.core import Entities
 from tesserec.serve.asked import GivenItem
 from tesserec.serve.problems import Problem
 
+UNFIT = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
 NO_FILES = "Give what they are made of as text in `features`, or as numbers in `vectors`."
 
 
@@ -87,24 +88,20 @@ def _column(posted: Sequence[GivenItem], name: str, dtype: pl.DataType) -> pl.Se
     values = [one.features.get(name) for one in posted]
     try:
         return pl.Series(name, values, dtype=dtype, strict=True)
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
-        pass  # one by one, to say which, and for what is written as text, such as a date
-    columns = [_value(value, dtype) for value in values]
-    wrong = {
-        f"/items/{n}/features/{name}": f"no {dtype}"
-        for n, (value, column) in enumerate(zip(values, columns, strict=True))
-        if column is None or (column[0] is None and value is not None)
-    }
-    _refuse(wrong, f"Column {name!r} of items is {dtype}.", "Write it as it was, or leave it out.")
-    return pl.concat([one for one in columns if one is not None]).alias(name)
+    except UNFIT:
+        fits = [_fits(value, dtype) for value in values]
+    cause, cure = f"Column {name!r} of items is {dtype}.", "Write it as it was, or leave it out."
+    wrong = {f"/items/{n}/features/{name}": f"no {dtype}" for n, one in enumerate(fits) if not one}
+    _refuse(wrong, cause, cure)
+    raise Problem(422, cause, cure)
 
 
-def _value(value: Any, dtype: pl.DataType) -> pl.Series | None:
-    """One value as a column has it; None where that cannot be."""
+def _fits(value: Any, dtype: pl.DataType) -> bool:
+    """Whether one value can stand in such a column."""
     try:
-        return pl.Series([value], strict=True).cast(dtype)
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
-        return None
+        return pl.Series([value], dtype=dtype, strict=True)[0] is not None or value is None
+    except UNFIT:
+        return False
 
 
 def _table(posted: Sequence[GivenItem], name: str, width: int) -> tuple[Tensor, Tensor]:
