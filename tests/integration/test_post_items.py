@@ -25,9 +25,9 @@ TEN = [{"id": f"n{n}", "features": {"title": "tea mug 26", "price": 4 + n}} for 
 READ, WRITE = "r" * 20, "w" * 20
 
 
-def fit(data: Path, method: str, out: Path) -> Path:
+def fit(data: Path, method: str, out: Path, *more: str) -> Path:
     words = ["fit", str(data), method, "--out", str(out), "--split", "last", "--quiet"]
-    assert command([*words, "--seed", "3"]) == 0
+    assert command([*words, *(more or ("--seed", "3"))]) == 0
     return out
 
 
@@ -370,3 +370,23 @@ def test_a_folder_that_holds_another_model_by_now_is_not_written_over(
         told = post(client, TEN, 409)
         assert service.models.active.version.name in told["detail"]
         assert not (run / "model" / "lineage.json").exists()
+
+
+def test_of_several_seeds_the_best_gets_them_and_its_copy_that_answers_for_all(
+    fitted: Shop, tmp_path: Path
+) -> None:
+    short = ("--set", "dim=4", "--set", "schedule.epochs=1", "--seeds", "2")
+    run = fit(fitted.data, "BM3", tmp_path / "shop", *short)
+    service = service_of(run)
+    with serving(service) as client:
+        told = post(client, TEN)
+        assert told["model"] == f"{service.models.active.version.stem}+1"
+        manifest = Path(service.models.active.version.folder) / "model" / "manifest.json"
+        assert (run / "model" / "manifest.json").read_bytes() == manifest.read_bytes()
+        assert sum(name.endswith("+1") for name in service.models.versions()) == 2
+        (copy,) = (name for name in service.models.versions() if name.startswith("shop-"))
+        client.post("/v1/models/activate", json={"version": copy})
+        assert new_of(ask(client, history=["i26"], where="price > 1")) == {*told["added"]}
+        assert post(client, TEN)["added"] == []
+        more = post(client, [{"id": "n10", "features": {"title": "tea mug 26"}}])
+        assert more["model"] == f"{copy.partition('+')[0]}+2"
