@@ -15,6 +15,7 @@ from tesserec.data import format
 from tesserec.data.importing import is_dataset, located
 from tesserec.data.reading import read
 from tesserec.data.transforms import without
+from tesserec.experiment.composing import refuse_composed
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import write_page
 from tesserec.experiment.preparing import prepare
@@ -47,6 +48,7 @@ def forget(run: Path, what: What, id: str, options: Options) -> Forgotten:
     the old model. Raises `UnknownId` where neither data nor model know the id, `BadRequest` for
     runs of several methods, `BadData` for data that cannot be rewritten.
     """
+    refuse_composed(run, "forget")
     there = RunFolder(run)
     study, method = there.study, _only_method(there)
     before, data = there.model(), read(study.data)

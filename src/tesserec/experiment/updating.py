@@ -23,6 +23,7 @@ from tesserec.core.errors import NoContent
 from tesserec.core.files import read_json, replacing, write_json
 from tesserec.data.build import from_tables
 from tesserec.data.reading import read, read_items
+from tesserec.experiment.composing import refuse_composed
 from tesserec.experiment.contents import encode_new
 from tesserec.experiment.folders import UPDATED, RunFolder
 from tesserec.experiment.preparing import prepare
@@ -66,6 +67,7 @@ def add_items(run: Path, file: Path) -> Updated:
     Nothing is trained, and ids and codes stay. The model's folder is replaced whole. Raises what
     `lifecycle.updating.add` does.
     """
+    refuse_composed(run, "take in what is new")
     began, place = time.perf_counter(), RunFolder(run).best().path
     model = load(place)
     given = read_items(file, tuple(model.catalog.items.vectors))
@@ -98,6 +100,7 @@ def add_events(run: Path, file: Path, updater: Updater, options: Options) -> Upd
     `BadData` where the run's data are not as they were, and what `lifecycle.updating.continued`
     does.
     """
+    refuse_composed(run, "take in what is new")
     began, place = time.perf_counter(), RunFolder(run).best().path
     study, model = RunFolder(place).study, load(place)
     new = read(file)
