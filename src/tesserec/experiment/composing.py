@@ -16,6 +16,7 @@ from tesserec.experiment.environment import environment
 from tesserec.experiment.folders import UPDATED, RunFolder
 from tesserec.experiment.study import Study, plan_of
 from tesserec.recommenders import save
+from tesserec.recommenders.artifact import description_of
 from tesserec.recommenders.pipeline import Pipeline
 from tesserec.recommenders.pipeline.saving import PIPELINE
 
@@ -61,8 +62,8 @@ def runs_of(run: Path) -> list[str]:
 def refuse_composed(run: Path, what: str) -> None:
     """Raise `BadRequest` for a run or model folder that is a pipeline: its parts can do `what`."""
     place = RunFolder(run).best()
-    model = place.path / "model" if (place.path / "model").is_dir() else place.path
-    if (model / PIPELINE).is_file():
+    description = description_of(place.path)
+    if description is not None and description.name == PIPELINE:
         runs = ", ".join(runs_of(place.path)) or "the runs it was composed of"
         raise BadRequest(
             f"{run} is a pipeline, which does not {what} itself.",

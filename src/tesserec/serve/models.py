@@ -11,6 +11,7 @@ from pathlib import Path
 from tesserec.core.errors import BadData, BadRequest, TesserecError, UnknownId
 from tesserec.core.files import MANIFEST
 from tesserec.experiment.folders import RunFolder
+from tesserec.recommenders.artifact import description_of
 from tesserec.serve.answering import Since, recommend
 from tesserec.serve.keeping import Keeper, Version
 from tesserec.serve.questions import Question
@@ -180,11 +181,10 @@ def prepared(served: Served) -> Served:
 def _versions(folder: Path, name: str) -> list[Version]:
     """Of a folder and the runs inside it."""
     found = []
-    for place in (folder, folder / "model"):
-        if (place / "method.json").is_file() and (place / MANIFEST).is_file():
-            digest = hashlib.sha256((place / MANIFEST).read_bytes()).hexdigest()[:8]
-            found.append(Version(f"{name}-{digest}", str(folder)))
-            break
+    description = description_of(folder)
+    if description is not None:
+        digest = hashlib.sha256((description.parent / MANIFEST).read_bytes()).hexdigest()[:8]
+        found.append(Version(f"{name}-{digest}", str(folder)))
     for run in RunFolder(folder).runs:
         found += _versions(run.path, f"{name}.{run.path.name}")
     return found
