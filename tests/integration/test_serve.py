@@ -415,3 +415,5 @@ def test_what_another_process_activates_is_followed(tmp_path: Path) -> None:
         other = next(one for one in service.models.versions().values() if one != first)
         service.keeper.activate(other)
         until(lambda: ask(client, history=[]).json()["model"] == other.name)
+        items = ask(client, history=[]).json()["items"]
+    assert {one["id"][0] for one in items} == {other.name.split(".")[1][0]}
