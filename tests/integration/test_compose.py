@@ -216,7 +216,9 @@ def test_it_is_served(tesserec, runs: Path) -> None:
     with serving(service_of(runs / "out")) as client:
         found = client.post("/v1/recommend", json={"user": "c01", "k": 5})
         assert [one["id"] for one in found.json()["items"]] == wanted
-        assert client.get("/models").status_code == 200
+        pages = ("/models", "/people", "/person?user=c01", "/items", "/item?id=p01", "/activity")
+        assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+        assert "Mixture" in client.get("/models").text
         _posted(client)
         assert client.post("/v1/similar", json={"item": "p01", "k": 3}).status_code == 200
 
