@@ -102,6 +102,10 @@ def test_compare_puts_runs_side_by_side(tesserec, fitted: Path) -> None:
     assert set(value["metrics"]) == {"ItemKNN", "Popular"}
     assert {pair["metric"] for pair in value["pairs"]} >= {"recall@10", "ndcg@10"}
     assert "ItemKNN" in tesserec("compare runs/knn runs/pop").out
+    assert tesserec("evaluate runs/pop --metrics recall@3 --quiet").code == 0
+    apart = tesserec("compare runs/knn runs/pop")
+    assert apart.code == 1
+    assert "no metric in common" in apart.err
 
 
 def test_recommend_for_a_user_a_history_and_a_file(tesserec, fitted: Path) -> None:

@@ -19,6 +19,7 @@ PAGES = [
     ROOT / "docs" / "how-to" / "split-and-ask.md",
     ROOT / "docs" / "how-to" / "measure-cold-start.md",
     ROOT / "docs" / "how-to" / "learn-what-comes-next.md",
+    ROOT / "docs" / "how-to" / "compose.md",
     ROOT / "docs" / "how-to" / "serve-it.md",
     ROOT / "docs" / "how-to" / "add-a-method.md",
 ]

@@ -8,6 +8,7 @@ import typer
 
 from tesserec.cli import (
     ask,
+    compose,
     data,
     demo,
     encode,
@@ -36,6 +37,7 @@ for command in (
     fit.fit,
     fit.evaluate,
     fit.compare,
+    compose.compose,
     ask.recommend,
     ask.similar,
     ask.explain,

@@ -75,7 +75,7 @@ class Spec(BaseModel):
             field = cls.model_fields.get(name)
             if field is not None:
                 default = field.get_default(call_default_factory=True)
-                values[name] = _value(field.annotation, value, default)
+                values[name] = meant(field.annotation, value, default)
         return values
 
     @model_serializer(mode="plain")
@@ -84,8 +84,8 @@ class Spec(BaseModel):
         return {"kind": type(self).__name__, **fields}
 
 
-def _value(annotation: Any, value: Any, default: Any) -> Any:
-    """Turn the tables inside a field's value into the specs that its annotation asks for.
+def meant(annotation: Any, value: Any, default: Any) -> Any:
+    """A field's value with the specs that its annotation asks for in the place of their tables.
 
     TOML and command lines have no null: the word "none" is None where a field may be None.
     """
@@ -100,7 +100,7 @@ def _value(annotation: Any, value: Any, default: Any) -> Any:
     if isinstance(value, Mapping):
         return _described(wanted, value, default if isinstance(default, Spec) else None)
     if isinstance(value, list | tuple):
-        return tuple(_value(wanted, one, None) for one in value)
+        return tuple(meant(wanted, one, None) for one in value)
     return value
 
 
@@ -122,7 +122,7 @@ def _described(wanted: type[Spec], table: Mapping[str, Any], default: Spec | Non
         if name == "kind":
             continue
         if field is not None and isinstance(value, Mapping | str) and isinstance(old, Spec):
-            values[name] = _value(field.annotation, value, old)
+            values[name] = meant(field.annotation, value, old)
         else:
             values[name] = value
     return found(**values)

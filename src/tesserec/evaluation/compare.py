@@ -78,7 +78,7 @@ class Comparison:
 
 
 def compare(*reports: Report) -> Comparison:
-    """Put reports side by side. Raises `BadRequest` when they answered different questions."""
+    """Put reports side by side. Raises `BadRequest` where they cannot be compared."""
     if len({report.holdout for report in reports}) > 1:
         rows = "; ".join(f"{r.name}: {r.requests} requests, {r.holdout}" for r in reports)
         raise BadRequest(
@@ -87,6 +87,11 @@ def compare(*reports: Report) -> Comparison:
         )
     names = _distinct([report.name for report in reports])
     shared = [m for m in reports[0].metrics if all(m in report.metrics for report in reports)]
+    if not shared:
+        raise BadRequest(
+            f"The reports of {', '.join(names)} have no metric in common.",
+            "Evaluate them with the same --metrics.",
+        )
     values = {
         name: {metric: report.metrics[metric] for metric in shared}
         for name, report in zip(names, reports, strict=True)

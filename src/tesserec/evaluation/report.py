@@ -118,9 +118,9 @@ class Report:
 
     def save(self, folder: Path) -> None:
         """`metrics.json`, and the values per request in `requests.parquet`."""
-        with replacing(folder / "requests.parquet") as aside:
-            self.each.write_parquet(aside)
         write_json(folder / "metrics.json", self.to_dict())
+        with replacing(folder / "requests.parquet") as aside:  # last: it tells that all is there
+            self.each.write_parquet(aside)
 
 
 def load_report(folder: Path) -> Report:

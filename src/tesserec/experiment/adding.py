@@ -12,6 +12,7 @@ from tesserec.core import Answering, Entities
 from tesserec.core.errors import NoContent
 from tesserec.core.files import alone
 from tesserec.data.reading import read_items
+from tesserec.experiment.composing import refuse_composed
 from tesserec.experiment.contents import encode_new
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.updated import (
@@ -67,6 +68,7 @@ def add_items(run: Path, file: Path) -> Updated:
 
     Raises what `lifecycle.updating.add` does.
     """
+    refuse_composed(run, "take in what is new")
     began, place = time.perf_counter(), RunFolder(run).best().path
     with alone(home_of(place)):
         model = load(place)

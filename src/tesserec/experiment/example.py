@@ -38,7 +38,7 @@ def write_example(folder: Path, prepared: Prepared) -> Example:
     history = _latest(one.requests.history.items.row(0))
     example = Example(
         user=model.catalog.users.names(one.requests.user)[0],
-        method=type(model.method).__name__,
+        method=type(model.method or model).__name__,
         events=len(history),
         more=max(len(history) - SHOWN, 0),
         history=_titled(desk.describe(history[:SHOWN])),

@@ -26,7 +26,10 @@ class RunFolder:
     def study(self) -> Study:
         """The study as it was run. Raises `BadData` in a folder that is no run."""
         if not (self.path / "study.toml").is_file():
-            raise BadData(f"{self.path} is no run folder: it has no study.toml.")
+            raise BadData(
+                f"{self.path} is no run folder: it has no study.toml.",
+                "Name what `tesserec fit`, `run`, or `compose` of such runs has written.",
+            )
         return Study.read(self.path / "study.toml")
 
     @property
@@ -46,7 +49,7 @@ class RunFolder:
     @property
     def beside(self) -> list[tuple["RunFolder", bool]]:
         """What is evaluated here, and whether it is a baseline: methods inside or itself first."""
-        own = self.runs if len(self.study.all_methods()) > 1 else [self]
+        own = self.runs if self.study.has_several else [self]
         there = [(run, False) for run in own]
         there += [(run, True) for run in RunFolder(self.path / "baselines").runs]
         return [(run, base) for run, base in there if (run.path / "requests.parquet").is_file()]

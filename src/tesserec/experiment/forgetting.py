@@ -10,6 +10,7 @@ from tesserec.core import Answering, Dataset, Method, Run
 from tesserec.core.errors import BadRequest
 from tesserec.core.files import read_json, replacing_folder, write_json
 from tesserec.data.reading import read
+from tesserec.experiment.composing import refuse_composed
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import write_page
 from tesserec.experiment.preparing import prepare
@@ -55,6 +56,7 @@ def forget(run: Path, asked: Asked, options: Options, how: How = "auto") -> Forg
     runs of several methods and for a `how` that the method cannot be made to forget in, `BadData`
     for data that cannot be rewritten.
     """
+    refuse_composed(run, "forget")
     there = RunFolder(run)
     study, method = there.study, _only_method(there)
     before, forgetter = there.model(), forgetter_of(how, method)

@@ -59,9 +59,8 @@ def _contents(folder: Path) -> dict[str, Any]:
     found = _comparison(rows)
     study = there.study
     colours = {name: place for place, name in enumerate(found.names if found else [])}
-    names = ", ".join(type(method).__name__ for method in study.all_methods())
     contents: dict[str, Any] = {
-        "title": f"{names} on {Path(study.data).name or study.data}",
+        "title": f"{study.title} on {Path(study.data).name or study.data}",
         "subtitle": f"Run folder {folder.name}",
         "summary": _summary(found),
         "alarms": [row.report.alarm for row in rows if row.report.alarm],
@@ -217,7 +216,7 @@ def curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:
     losses, values, metric = [], [], ""
     for number, place in enumerate(_trained(folder)):
         events = read_log(place)
-        method = type(RunFolder(place).study.all_methods()[0]).__name__
+        method = RunFolder(place).study.title
         name = f"{method}, {place.name}" if place.name.startswith("seed-") else method
         colour = colours.get(name, len(colours) + number)
         epochs = {e["epoch"]: float(e["loss"]) for e in events if e["event"] == "epoch"}

@@ -2,24 +2,27 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tesserec.core import Answering, Dataset, Holdout, Method, Progress, Run, Silent
+from tesserec.core import Answering, Catalog, Dataset, Holdout, Method, Progress, Run, Silent
 from tesserec.core.errors import BadData, BadRequest
 from tesserec.core.files import replacing_folder, write_json
 from tesserec.data.describe import missing_vectors
 from tesserec.evaluation import Report, evaluate, evaluate_settings, load_report, mark
 from tesserec.evaluation import metrics as measures
 from tesserec.experiment import contents
+from tesserec.experiment.composing import refuse_apart
 from tesserec.experiment.environment import environment, peak_memory
 from tesserec.experiment.folders import SETTINGS, UPDATED, RunFolder
 from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
+from tesserec.experiment.study import Study
 from tesserec.experiment.table import over_seeds
 from tesserec.recommenders import save
+from tesserec.recommenders.pipeline import Pipeline
 
 Learn = Callable[[Path, Dataset, Run], Answering]
 """What is done instead of a fit: the run's folder, the training part, the run."""
@@ -66,7 +69,7 @@ def fit(
 ) -> Answering | None:
     """Fit one method with one seed into a folder; None where that was done before."""
     refuse_peeking(method, prepared.split)
-    alone = replace(prepared, study=prepared.study.changed({"method": method, "methods": ()}))
+    alone = replace(prepared, study=prepared.study.only(method))
     alone = replace(alone, study=alone.study.changed({"seeds": (seed,)}))
     start(folder, alone, options)
     if options.resume and RunFolder(folder).is_fitted:
@@ -95,7 +98,7 @@ def fit(
         "fit_seconds": round(seconds, 3),
         "peak_memory_bytes": peak_memory(),
         "watched": watched,
-        "valid": _valid(recommender, prepared.split.valid, watched),
+        "valid": valid_of(recommender, prepared.split.valid, watched),
     }
     if "vectors" in method.needs:
         facts["missing_vectors"] = missing_vectors(prepared.split.train.catalog.items)
@@ -123,7 +126,7 @@ def _evaluate(
     folder: Path, prepared: Prepared, metrics: Sequence[str], options: Options
 ) -> dict[str, Report]:
     there = RunFolder(folder)
-    inside = [run for run in there.runs if run.study.method == there.study.method]
+    inside = [run for run in there.runs if _made_alike(run.study, there.study)]
     if inside:
         runs = [_evaluate(run.path, prepared, metrics, options) for run in inside]
         reports = {name: over_seeds([run[name] for run in runs]) for name in runs[0]}
@@ -138,16 +141,17 @@ def _evaluate(
 def _evaluate_one(
     there: RunFolder, prepared: Prepared, metrics: Sequence[str], options: Options
 ) -> dict[str, Report]:
-    refuse_peeking(there.best().study.all_methods()[0], prepared.split)
-    before = there.facts
+    refuse_apart(there.best().path)
+    before, split = there.facts, prepared.split
     recommender = there.model()
-    split = prepared.split
+    for method in _methods_of(recommender):
+        refuse_peeking(method, split)
     _check_not_updated(there.best(), recommender, split.train)
     for holdout in (split.test, *split.settings.values()):
         holdout.seal.opened = int(before.get("opened", 0))
     wanted = list(metrics)
     if any(metric.name == "ild" for metric in measures.parse(wanted)):
-        recommender = replace(recommender, catalog=split.train.catalog)  # type: ignore[type-var]
+        recommender = _speaking_of(recommender, split.train.catalog)
     if split.settings:
         reports = evaluate_settings(recommender, split, wanted, progress=options.progress)
     else:
@@ -156,10 +160,33 @@ def _evaluate_one(
         if report.alarm:
             options.progress.say(f"warning: {report.alarm}")
     facts = {name: fact for name, fact in before.get("facts", {}).items() if name != "alarm"}
+    title, seed = there.best().study.title, before.get("seed")
     return {
-        name: replace(report, facts={**facts, **report.facts}, seed=before.get("seed"))
+        name: replace(report, name=title, facts={**facts, **report.facts}, seed=seed)
         for name, report in reports.items()
     }
+
+
+def _methods_of(recommender: Answering) -> Iterator[Method]:
+    """Its own, or those of the parts of a pipeline."""
+    if recommender.method is not None:
+        yield recommender.method
+    elif isinstance(recommender, Pipeline):
+        for part in recommender.parts.values():
+            yield from _methods_of(part)
+
+
+def _made_alike(one: Study, other: Study) -> bool:
+    """Whether two runs differ in their seeds alone."""
+    return (one.method, one.pipeline) == (other.method, other.pipeline)
+
+
+def _speaking_of(recommender: Answering, catalog: Catalog) -> Answering:
+    """The same recommender with a catalogue that holds vectors."""
+    if isinstance(recommender, Pipeline):
+        name, first = next(iter(recommender.parts.items()))
+        return recommender.with_parts({name: _speaking_of(first, catalog)})
+    return replace(recommender, catalog=catalog)  # type: ignore[type-var]
 
 
 def _check_not_updated(there: RunFolder, model: Answering, train: Dataset) -> None:
@@ -184,7 +211,7 @@ def fit_seeds(
     if len(seeds) == 1:
         fit(prepared, method, folder, seeds[0], options, learn)
         return
-    whole = replace(prepared, study=prepared.study.changed({"method": method, "methods": ()}))
+    whole = replace(prepared, study=prepared.study.only(method))
     start(folder, whole, options)
     for seed in seeds:
         options.progress.say(f"seed {seed}")
@@ -204,11 +231,12 @@ def crown(folder: Path) -> RunFolder:
 def reports_in(folder: Path) -> list[Report]:
     """The reports of a run folder: its own, or those of the methods inside."""
     there = RunFolder(folder)
-    if len(there.study.all_methods()) == 1 and (folder / "requests.parquet").is_file():
+    if not there.study.has_several and (folder / "requests.parquet").is_file():
         return [load_report(folder)]
     inside = [run for run in there.runs if (run.path / "requests.parquet").is_file()]
     return [load_report(run.path) for run in inside] or [load_report(folder)]
 
 
-def _valid(recommender: Answering, valid: Holdout | None, metric: str) -> float | None:
+def valid_of(recommender: Answering, valid: Holdout | None, metric: str) -> float | None:
+    """What a model reaches on the validation part, by which models are chosen."""
     return None if valid is None else mark(recommender, valid, [metric])[metric]

@@ -1,19 +1,25 @@
 """Study: data, split, method, metrics, seeds: a whole experiment as one typed file."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tesserec.content import Encoder
 from tesserec.core import Method, Spec
 from tesserec.core.errors import BadData, BadSpec
 from tesserec.core.files import write_text
+from tesserec.core.spec import nearest
 from tesserec.data.splits import Splitter
 from tesserec.evaluation import METRICS
+from tesserec.recommenders.pipeline.plan import Plan
+
+FOLDER = re.compile(r"[\w.+-]*\w[\w.+-]*")  # what a pipeline may be called
+TAKEN = ("baselines", "model", "settings")  # folders of a study
 
 
 class Study(Spec):
@@ -26,6 +32,8 @@ class Study(Spec):
     content: tuple[Encoder, ...] | None = None  # None: texts, for methods that need vectors
     method: Method | None = None
     methods: tuple[Method, ...] = ()  # several, side by side
+    pipelines: tuple[Mapping[str, Any], ...] = ()  # made of them, beside them
+    pipeline: Mapping[str, Any] | None = None  # of a run that `compose` has made of other runs
     baselines: bool = True  # popularity and a linear model beside them
     metrics: tuple[str, ...] = METRICS
     seeds: tuple[int, ...] = (0,)
@@ -36,12 +44,7 @@ class Study(Spec):
     @classmethod
     def read(cls, path: Path) -> Self:
         """A study file. Raises `BadData` naming the line, `BadSpec` naming the key."""
-        try:
-            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise BadData(f"{path} is not there.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadData(f"{path} is no TOML: {error}.") from None
+        return cls.from_dict(read_toml(path))
 
     def write(self, path: Path) -> None:
         """Write this study as TOML."""
@@ -49,10 +52,84 @@ class Study(Spec):
 
     def all_methods(self) -> tuple[Method, ...]:
         """The methods in their order. Raises `BadSpec` where there is none."""
+        if self.pipeline is not None:
+            raise BadSpec(f"{self.title} is made of fitted runs.", "See: tesserec compose --help")
         found = (*((self.method,) if self.method else ()), *self.methods)
         if not found:
             raise BadSpec("The study names no method.", 'Add [method] with kind = "LightGCN".')
         return found
+
+    @property
+    def title(self) -> str:
+        """What is learned here, in the names of methods, or what was composed."""
+        if self.pipeline is not None:
+            return name_of(self.pipeline)
+        return ", ".join(type(method).__name__ for method in self.all_methods())
+
+    @property
+    def has_several(self) -> bool:
+        """Whether each model lies in a folder of its own."""
+        return bool(self.methods or self.pipelines)
+
+    def named_methods(self) -> list[tuple[str, Method]]:
+        """The methods with the names of their folders."""
+        found = self.all_methods()
+        return list(
+            zip(numbered([type(one).__name__.lower() for one in found]), found, strict=True)
+        )
+
+    def named_pipelines(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The pipelines with the names of their folders."""
+        names = [name_of(table).lower() for table in self.pipelines]
+        return list(zip(numbered(names), self.pipelines, strict=True))
+
+    def only(self, method: Method) -> Self:
+        """The same study of one method."""
+        return self.changed({"method": method, "methods": (), "pipelines": ()})
+
+    @model_validator(mode="after")
+    def _check_pipelines(self) -> Self:
+        if self.pipeline is not None:
+            plan_of(self.pipeline)
+        there = [name for name, _ in self.named_methods()] if self.pipelines else []
+        for name, table in self.named_pipelines():
+            for part in plan_of(table).names:
+                if part not in there:
+                    raise BadSpec(
+                        f"The pipeline {name!r} is made of {part!r}, which the study has not"
+                        f"{nearest(part, there)}.",
+                        "Methods go by their class in lower case, the second of a class by als-2.",
+                    )
+            if name in (*there, *TAKEN) or not FOLDER.fullmatch(name):
+                raise BadSpec(f"A pipeline cannot be called {name!r}.", "Choose another name.")
+            there.append(name)
+        return self
+
+
+def name_of(pipeline: Mapping[str, Any]) -> str:
+    """What a pipeline is called in tables: its own name, or its class's."""
+    return str(pipeline.get("name", plan_of(pipeline).kind.__name__))
+
+
+def plan_of(pipeline: Mapping[str, Any]) -> Plan:
+    """What a table describes, its name left out."""
+    return Plan.of({key: value for key, value in pipeline.items() if key != "name"})
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a file. Raises `BadData` naming the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadData(f"{path} is not there.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadData(f"{path} is no TOML: {error}.") from None
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, with a number from the second of the same on."""
+    earlier = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name}-{n + 1}" if n else name for name, n in zip(names, earlier, strict=True)]
 
 
 def overrides(settings: Sequence[str]) -> dict[str, Any]:

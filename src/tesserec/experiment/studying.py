@@ -1,8 +1,9 @@
 """Run a whole study: every method with every seed, the baselines, the comparison, the page."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tesserec.core import Method, Run
 from tesserec.core.files import write_json
 from tesserec.core.registry import find
 from tesserec.evaluation import Comparison, Report, compare, load_report, mark
+from tesserec.experiment.composing import compose
 from tesserec.experiment.datapage import data_page
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.neighbours import neighbours
@@ -23,9 +25,10 @@ from tesserec.experiment.running import (
     fit_seeds,
     reports_in,
     start,
+    valid_of,
 )
 from tesserec.experiment.settings import settings_in
-from tesserec.experiment.study import Study
+from tesserec.experiment.study import Study, numbered
 
 DENSE = 10_000  # items up to which the linear baseline inverts an item-item matrix
 REGULARIZATIONS = (50.0, 200.0, 500.0, 1000.0)
@@ -35,17 +38,20 @@ NEIGHBOURS = (20, 50, 100, 200)
 def run_study(study: Study, out: Path, options: Options) -> Comparison:
     """Fit and evaluate everything in a study; finished parts of an interrupted run are kept."""
     prepared = prepare(study, options.progress)
-    methods = prepared.study.all_methods()
-    several = bool(prepared.study.methods)  # each in a folder of its own, were it but one
+    methods, several = prepared.study.all_methods(), prepared.study.has_several
     start(out, prepared, options)
     describe_into(out, prepared)
     inner = replace(options, resume=True)  # parts lie in a folder that was just checked
     reports = []
-    for name, method in _named(methods):
+    for name, method in prepared.study.named_methods():
         folder = out / name if several else out
         reports += _one(prepared, method, folder, inner)
+    for name, table in prepared.study.named_pipelines():
+        reports.append(_one_pipeline(prepared, table, out / name, inner))
     if study.baselines:
-        for name, method in _named(_baselines(prepared, methods, options)):
+        baselines = _baselines(prepared, methods, options)
+        names = numbered([type(method).__name__.lower() for method in baselines])
+        for name, method in zip(names, baselines, strict=True):
             reports += _one(prepared, method, out / "baselines" / name, inner)
     if several:
         best = crown(out)
@@ -82,14 +88,31 @@ def _one(prepared: Prepared, method: Method, folder: Path, options: Options) -> 
     return [evaluate_run(folder, prepared, study.metrics, options)]
 
 
-def _named(methods: Iterable[Method]) -> list[tuple[str, Method]]:
-    """Folder names: the class name in lower case, with a number from the second on."""
-    named: list[tuple[str, Method]] = []
-    for method in methods:
-        name = type(method).__name__.lower()
-        same = sum(type(other) is type(method) for _, other in named)
-        named.append((f"{name}-{same + 1}" if same else name, method))
-    return named
+def _one_pipeline(
+    prepared: Prepared, table: Mapping[str, Any], folder: Path, options: Options
+) -> Report:
+    """A pipeline of the methods beside it; with several seeds, one of the models of each seed."""
+    study = prepared.study
+    if (folder / "requests.parquet").is_file() and RunFolder(folder).is_fitted:
+        options.progress.say(f"{folder} is already evaluated")
+        return load_report(folder)
+    for seed in study.seeds:
+        own = folder if len(study.seeds) == 1 else folder / f"seed-{seed}"
+        done = compose(table, own, partial(_with_seed, folder.parent, seed))
+        valid = valid_of(done.pipeline, prepared.split.valid, WATCHED)
+        facts = {"watched": WATCHED, "valid": valid}
+        write_json(own / "metrics.json", {"method": table, "seed": seed, "facts": facts})
+    if len(study.seeds) > 1:
+        of_all = {"method": None, "methods": (), "pipelines": (), "pipeline": table}
+        study.changed(of_all).write(folder / "study.toml")
+        crown(folder)
+    return evaluate_run(folder, prepared, study.metrics, options)
+
+
+def _with_seed(folder: Path, seed: int, name: str) -> Path:
+    """Where the model of a method with one seed lies."""
+    several = folder / name / f"seed-{seed}"
+    return several if several.is_dir() else folder / name
 
 
 def _baselines(prepared: Prepared, methods: tuple[Method, ...], options: Options) -> list[Method]:

@@ -32,11 +32,12 @@ def over_seeds(reports: Sequence[Report]) -> Report:
     measured = [name for name in first.each.columns if name not in ("request", "user")]
     means = {n: np.mean([r.each[n].to_numpy() for r in reports], axis=0) for n in measured}
     alarm = next((report.alarm for report in reports if report.alarm), None)
+    seconds = [r.facts["fit_seconds"] for r in reports if "fit_seconds" in r.facts]
     facts = {
         **first.facts,
         **({"alarm": alarm} if alarm else {}),
         "seeds": [report.seed for report in reports],
-        "fit_seconds": float(np.mean([r.facts.get("fit_seconds", np.nan) for r in reports])),
+        **({"fit_seconds": float(np.mean(seconds))} if seconds else {}),
     }
     return replace(
         first,

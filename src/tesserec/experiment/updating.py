@@ -13,6 +13,7 @@ from tesserec.core.errors import BadData
 from tesserec.core.files import alone
 from tesserec.data.build import from_tables
 from tesserec.data.reading import read
+from tesserec.experiment.composing import refuse_composed
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.preparing import prepare
 from tesserec.experiment.running import Options
@@ -40,6 +41,7 @@ def add_events(run: Path, file: Path, updater: Updater, options: Options) -> Upd
     `BadData` where the run's data are not as they were, and what `lifecycle.updating.continued`
     does.
     """
+    refuse_composed(run, "take in what is new")
     began, place = time.perf_counter(), RunFolder(run).best().path
     study = RunFolder(place).study
     with alone(home_of(place)):

@@ -34,6 +34,7 @@ from tesserec.recommenders.pipeline.stage import Pipeline
 from tesserec.recommenders.product import ProductRecommender
 
 VERSION = 1
+METHOD = "method.json"
 
 
 def save(
@@ -55,7 +56,7 @@ def save(
     tables, same = _apart(recommender.tables(), weights)
     needs = _bytes([*weights.values(), *tables.values()])
     with replacing_folder(folder, needs=needs) as aside:
-        _write_json(aside / "method.json", {"version": VERSION, **method.to_dict()})
+        _write_json(aside / METHOD, {"version": VERSION, **method.to_dict()})
         save_file(weights, aside / "weights.safetensors")
         (aside / "index").mkdir()
         save_file(tables, aside / "index" / "tables.safetensors")
@@ -75,9 +76,23 @@ def load(folder: Path | str) -> Answering:
     Raises `BadData` where there is no model, `DamagedFile` naming a file that was cut or changed,
     `BadSpec` for a method this installation does not have.
     """
-    folder = _model_folder(Path(folder))
-    verify(folder)
-    return _read(folder)
+    description = description_of(Path(folder))
+    if description is None:
+        raise BadData(
+            f"{folder} holds no model.",
+            "Name a folder that `tesserec fit` or `tr.save` has written.",
+        )
+    verify(description.parent)
+    return _read(description.parent)
+
+
+def description_of(folder: Path) -> Path | None:
+    """The file that says what the model of a model or run folder is; None where there is none."""
+    for place in (folder, folder / "model"):
+        for name in (METHOD, PIPELINE) if (place / MANIFEST).is_file() else ():
+            if (place / name).is_file():
+                return place / name
+    return None
 
 
 def _save_pipeline(pipeline: Pipeline, folder: Path, card: str) -> Path:
@@ -93,7 +108,7 @@ def _read(folder: Path) -> Answering:
     """What a checked folder holds."""
     if (folder / PIPELINE).is_file():
         return read_pipeline(folder, _read)
-    described = read_json(folder / "method.json")
+    described = read_json(folder / METHOD)
     if described.pop("version", None) != VERSION:
         raise BadData(f"{folder} was written by another version of tesserec.", "Fit it again.")
     method = Method.from_dict(described)
@@ -130,16 +145,6 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     and a mapped file that is overwritten in place takes the model with it.
     """
     return {name: one.clone() for name, one in load_file(path).items()}
-
-
-def _model_folder(folder: Path) -> Path:
-    for place in (folder, folder / "model"):
-        described = (place / "method.json", place / PIPELINE)
-        if (place / MANIFEST).is_file() and any(one.is_file() for one in described):
-            return place
-    raise BadData(
-        f"{folder} holds no model.", "Name a folder that `tesserec fit` or `tr.save` has written."
-    )
 
 
 def _lengthen_memories(network: nn.Module, weights: dict[str, Tensor]) -> None:

@@ -134,8 +134,8 @@ def _parts(lengths: Tensor) -> list[slice]:
 
 
 def name_of(served: Served) -> str:
-    """What the model's method is called."""
-    return type(served.model.method).__name__
+    """What the model's method is called, or its kind of pipeline."""
+    return type(served.model.method or served.model).__name__
 
 
 def _pasts(questions: Sequence[Question], later: Later) -> list[Past | Exception]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tesserec.core.errors import BadData, BadRequest, TesserecError, UnknownId
-from tesserec.core.files import MANIFEST, alone
+from tesserec.core.files import alone
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.updated import home_of
+from tesserec.recommenders.artifact import description_of
 from tesserec.recommenders.lineage import Lineage
 from tesserec.serve.answering import Since, recommend
 from tesserec.serve.keeping import Keeper, Version, stem_of
@@ -252,12 +253,12 @@ def _home(version: Version) -> Path:
 
 def _version(folder: Path, name: str) -> Version | None:
     """The model in a folder, by the digest that it began with and how often items were added."""
-    for place in (folder, folder / "model"):
-        if (place / "method.json").is_file() and (place / MANIFEST).is_file():
-            lineage = Lineage.of(place)
-            more = f"+{lineage.additions}" if lineage.additions else ""
-            return Version(f"{name}-{lineage.root[:8]}{more}", str(folder))
-    return None
+    description = description_of(folder)
+    if description is None:
+        return None
+    lineage = Lineage.of(description.parent)
+    more = f"+{lineage.additions}" if lineage.additions else ""
+    return Version(f"{name}-{lineage.root[:8]}{more}", str(folder))
 
 
 def _versions(folder: Path, name: str) -> list[Version]:

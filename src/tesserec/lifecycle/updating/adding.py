@@ -36,7 +36,8 @@ def add(recommender: Answering, items: Entities) -> Answering:
         )
     if method is None:
         raise BadRequest(
-            "This recommender does not know its method.", "Add to what `fit` returned."
+            "This recommender does not know its method.",
+            "Add to what `fit` returned; of a pipeline, to its parts.",
         )
     new = fresh(known, items)
     if not len(new):

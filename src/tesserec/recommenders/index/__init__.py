@@ -4,6 +4,7 @@ from tesserec.recommenders.index.exact import Exact
 from tesserec.recommenders.index.faiss import FaissFlat, FaissHNSW, FaissIVF
 from tesserec.recommenders.index.search import Indexed, index_for, sampled
 from tesserec.recommenders.index.searcher import Index, Searcher
+from tesserec.recommenders.index.usearch import USearch
 
 __all__ = [
     "Exact",
@@ -13,6 +14,7 @@ __all__ = [
     "Index",
     "Indexed",
     "Searcher",
+    "USearch",
     "index_for",
     "sampled",
 ]

@@ -39,7 +39,7 @@ class Reranked(Pipeline):
         if blind and self.vectors is None and vectors_of(self.inner) is None:
             raise BadRequest(
                 f"{blind[0]} compares items by vectors, and this recommender has none.",
-                "Give Reranked vectors=..., one row per item.",
+                "Give Reranked vectors=..., one row per item; in a file, a run of MF, say.",
             )
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:

@@ -69,13 +69,13 @@ class Pipeline(ABC):
     def with_tables(self, tables: Mapping[str, Tensor]) -> Self:
         """The same pipeline, its parts answering from these tables."""
         if len(self.parts) == 1:
-            return self._with_parts({n: one.with_tables(tables) for n, one in self.parts.items()})
+            return self.with_parts({n: one.with_tables(tables) for n, one in self.parts.items()})
         given: dict[str, dict[str, Tensor]] = {name: {} for name in self.parts}
         for path, one in tables.items():
             name, _, table = path.partition(".")
             given[name][table] = one
         parts = self.parts.items()
-        return self._with_parts({name: part.with_tables(given[name]) for name, part in parts})
+        return self.with_parts({name: part.with_tables(given[name]) for name, part in parts})
 
     def by(self, method: Method) -> Self:
         """The same pipeline, described by the method that made it."""
@@ -118,7 +118,8 @@ class Pipeline(ABC):
                     continue
         raise CannotAnswer(f"No part of this {type(self).__name__} {_DOES[name]}.")
 
-    def _with_parts(self, parts: Mapping[str, Answering]) -> Self:
+    def with_parts(self, parts: Mapping[str, Answering]) -> Self:
+        """The same pipeline with other recommenders in the place of those named."""
         changes: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)

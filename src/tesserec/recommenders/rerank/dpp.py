@@ -11,9 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Recommendations, Requests
-from tesserec.recommenders.rerank.lists import chosen, rows_of, take, unit_range
+from tesserec.recommenders.rerank.lists import Choice, rows_of, unit_range
 from tesserec.recommenders.rerank.reranker import Reranker
-from tesserec.recommenders.top_k import padded
 
 LEAST = 1e-6  # what is left of an item below this is what others have said already
 
@@ -35,18 +34,13 @@ class DPP(Reranker):
         assert unit is not None
         vectors = rows_of(found, unit)  # [B, C, D]
         good = self.relevance * unit_range(found)  # [B, C]
-        free = found.items >= 0
         width = min(k, good.shape[1])
         left = torch.ones_like(good)  # d^2 of eq. 2: the diagonal of S less what is explained
         parts = good.new_zeros(*good.shape, width)  # c: rows of the Cholesky factor
         rows = torch.arange(len(good))
-        places, worths = [], []
+        choice = Choice(found)
         for count in range(width):
-            worth = good + (1 - self.relevance) * left.clamp(min=LEAST).log()
-            place, best = take(worth.masked_fill(~free, -torch.inf))
-            places.append(place)
-            worths.append(best)
-            free[rows, place] = False
+            place = choice.take(good + (1 - self.relevance) * left.clamp(min=LEAST).log())
             # The kernel's row of the item just chosen, less what the earlier ones explain.
             alike = (1 + (vectors @ vectors[rows, place][:, :, None])[:, :, 0]) / 2
             explained = (parts @ parts[rows, place][:, :, None])[:, :, 0]
@@ -54,5 +48,4 @@ class DPP(Reranker):
             new = torch.where(own > LEAST, (alike - explained) / own.clamp(min=LEAST).sqrt(), 0.0)
             parts[:, :, count] = new
             left = left - new.square()
-        answer = chosen(found, places, worths) if places else found
-        return padded(answer.items, answer.scores, k)
+        return choice.answer(k)

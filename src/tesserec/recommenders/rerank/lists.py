@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from tesserec.core import Recommendations
+from tesserec.recommenders.top_k import padded
 
 
 def rows_of(found: Recommendations, unit: Tensor) -> Tensor:
@@ -18,12 +19,31 @@ def take(worth: Tensor) -> tuple[Tensor, Tensor]:
     return place, worth.gather(1, place[:, None])[:, 0]
 
 
-def chosen(found: Recommendations, places: list[Tensor], worth: list[Tensor]) -> Recommendations:
-    """The answers at the places that were chosen, which were worth this: k x [B] -> [B, k]"""
-    order, scores = torch.stack(places, 1), torch.stack(worth, 1)
-    items = torch.where(scores > -torch.inf, found.items.gather(1, order), -1)
-    # What an item is worth never rises as others are chosen, but for rounding.
-    return Recommendations(items, scores.cummin(1).values)
+class Choice:
+    """Answers taken one after the other, each the one worth most of what is left then."""
+
+    def __init__(self, found: Recommendations) -> None:
+        self.found = found
+        self.free = found.items >= 0
+        self.places: list[Tensor] = []
+        self.worth: list[Tensor] = []
+
+    def take(self, worth: Tensor) -> Tensor:
+        """The place taken next in each row, of those worth so much: [B, C] -> [B]"""
+        place, best = take(worth.masked_fill(~self.free, -torch.inf))
+        self.free[torch.arange(len(place)), place] = False
+        self.places.append(place)
+        self.worth.append(best)
+        return place
+
+    def answer(self, k: int) -> Recommendations:
+        """What was taken, with what it was worth then: [B, k]"""
+        if not self.places:
+            return padded(self.found.items, self.found.scores, k)
+        order, scores = torch.stack(self.places, 1), torch.stack(self.worth, 1)
+        items = torch.where(scores > -torch.inf, self.found.items.gather(1, order), -1)
+        # What an item is worth never rises as others are taken, but for rounding.
+        return padded(items, scores.cummin(1).values, k)
 
 
 def unit_range(found: Recommendations) -> Tensor:

@@ -11,9 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Recommendations, Requests
-from tesserec.recommenders.rerank.lists import chosen, rows_of, take, unit_range
+from tesserec.recommenders.rerank.lists import Choice, rows_of, unit_range
 from tesserec.recommenders.rerank.reranker import Reranker
-from tesserec.recommenders.top_k import padded
 
 
 class MMR(Reranker):
@@ -33,17 +32,11 @@ class MMR(Reranker):
         assert unit is not None
         vectors = rows_of(found, unit)  # [B, C, D]
         good = self.relevance * unit_range(found)  # [B, C]
-        free = found.items >= 0
         nearest = torch.zeros_like(good)  # nearness to what is chosen
         rows = torch.arange(len(good))
-        places, worths = [], []
+        choice = Choice(found)
         for _ in range(min(k, good.shape[1])):
-            worth = good - (1 - self.relevance) * nearest
-            place, best = take(worth.masked_fill(~free, -torch.inf))
-            places.append(place)
-            worths.append(best)
-            free[rows, place] = False
+            place = choice.take(good - (1 - self.relevance) * nearest)
             nearness = (vectors @ vectors[rows, place][:, :, None])[:, :, 0]
             nearest = torch.maximum(nearest, nearness)
-        answer = chosen(found, places, worths) if places else found
-        return padded(answer.items, answer.scores, k)
+        return choice.answer(k)

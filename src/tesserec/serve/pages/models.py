@@ -12,6 +12,7 @@ from tesserec.core.errors import TesserecError, UnknownId
 from tesserec.core.files import read_json
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import curves
+from tesserec.recommenders.artifact import description_of
 from tesserec.serve.asked import Asked, Id
 from tesserec.serve.keeping import Version
 from tesserec.serve.keys import may
@@ -141,11 +142,9 @@ def _facts(site: Site, version: Version) -> dict[str, Any]:
 
 
 def _method(version: Version) -> str:
-    """What learned it, as the model folder says."""
-    for place in (Path(version.folder), Path(version.folder) / "model"):
-        if (place / "method.json").is_file():
-            return str(read_json(place / "method.json").get("kind", "a model"))
-    return "a pipeline"
+    """What learned it, or how it was composed, as the model folder says."""
+    description = description_of(Path(version.folder))
+    return "a model" if description is None else str(read_json(description).get("kind", "a model"))
 
 
 def _version(site: Site, wanted: str) -> Version:
@@ -174,10 +173,8 @@ def _learned(site: Site, version: Version) -> dict[str, Any]:
 
 
 def _described(folder: Path) -> str:
-    for place in (folder, folder / "model"):
-        if (place / "method.json").is_file():
-            return json.dumps(read_json(place / "method.json"), indent=2)
-    return ""
+    description = description_of(folder)
+    return "" if description is None else json.dumps(read_json(description), indent=2)
 
 
 def _report(site: Site, version: Version) -> bytes:
