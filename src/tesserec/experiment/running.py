@@ -19,6 +19,7 @@ from tesserec.experiment.folders import SETTINGS, UPDATED, RunFolder
 from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
 from tesserec.experiment.table import over_seeds
+from tesserec.lifecycle.monitor import Trained
 from tesserec.recommenders import save
 
 WATCHED = "ndcg@10"  # chooses between models whose method does not say otherwise
@@ -80,6 +81,7 @@ def fit(
     recommender = method.fit(prepared.split.train, run)
     seconds = time.perf_counter() - began
     contents.keep(prepared.learned, folder)
+    Trained.of(prepared.split.train).save(folder)
     save(recommender, folder / "model")
     watched = measures_of(method)
     facts = {

@@ -4,7 +4,7 @@
     updated/1.items.parquet     new items: ids and vectors, for events to come
     updated/2.events.parquet    new events, which are old ones for the next update
 
-The data that the run was fitted on are left alone.
+The data that the run was fitted on are left alone; what it learned from (`trained_on/`) grows.
 """
 
 import time
@@ -27,6 +27,7 @@ from tesserec.experiment.contents import encode_new
 from tesserec.experiment.folders import UPDATED, RunFolder
 from tesserec.experiment.preparing import prepare
 from tesserec.experiment.running import Options, crown
+from tesserec.lifecycle.monitor import Trained
 from tesserec.lifecycle.updating import Updater, add, continued, fresh
 from tesserec.lifecycle.updating.continuing import together
 from tesserec.recommenders import load, save
@@ -128,6 +129,9 @@ def add_events(run: Path, file: Path, updater: Updater, options: Options) -> Upd
         seconds=round(time.perf_counter() - began, 3),
     )
     _written(run, place, grown, told, "events", _events_of(after))
+    trained = Trained.read(place)
+    if trained is not None:
+        trained.plus(Trained.of(after)).save(place)
     return told
 
 
