@@ -1,13 +1,14 @@
 """Live: what happened and what was shown since a model learned, and simple counts of both."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from tesserec.core import Catalog
 
-EVENTS = {"user": pl.String, "item": pl.String, "time": pl.Int64}
-SHOWN = {"user": pl.String, "items": pl.List(pl.String), "time": pl.Float64}
+EVENTS: dict[str, Any] = {"user": pl.String, "item": pl.String, "time": pl.Int64}
+SHOWN: dict[str, Any] = {"user": pl.String, "items": pl.List(pl.String), "time": pl.Float64}
 DAY = 86_400  # seconds
 
 
