@@ -17,6 +17,9 @@ def monitor(
     debug: Debug = False,
 ) -> None:
     """Say whether a served model is still right for what happens now, and what to do if not."""
+    from tesserec.serve.running import check_installed
+
+    check_installed()
     from tesserec.serve.monitoring import monitor_run
 
     console = Console(json)

@@ -63,7 +63,8 @@ def habits(live: Live, trained: Trained | None) -> Signal:
     old, new = np.array(trained.activity), np.array(activity(live.events))
     either = (old + new) > 0
     says = "How many events people have on a day they come changed by an index of {value}."
-    return _index("activity_index", title, old[either], new[either], says)
+    name, what = "activity_index", "days of people"
+    return _index(name, title, old[either], new[either], says, what=what)
 
 
 def beside(live: Live, known: Known, trained: Trained) -> tuple[Counts, Counts]:
@@ -73,12 +74,21 @@ def beside(live: Live, known: Known, trained: Trained) -> tuple[Counts, Counts]:
     return before[either], now[either]
 
 
-def _index(name: str, title: str, old: Counts, new: Counts, says: str, bias: float = 0.0) -> Signal:
+def _index(
+    name: str,
+    title: str,
+    old: Counts,
+    new: Counts,
+    says: str,
+    bias: float = 0.0,
+    what: str = "events",
+) -> Signal:
     """A stability index, judged where chance alone could not reach the limit."""
     many = int(new.sum())
     chance = stability_by_chance(len(old), int(old.sum()), many)
     if chance > INDEX.watch or not many:
-        told = f"{many:,} events are too few: chance alone could move them as far as a real shift."
+        told = f"{many:,} {what} beside {int(old.sum()):,} in training are too few: chance alone "
+        told += "could move them as far as a real shift."
         return Signal(name, title, "index", None, "too few", told, counted=many)
     value = max(0.0, stability(old, new) - bias)
     verdict = INDEX.verdict(value)

@@ -28,7 +28,7 @@ SECTIONS = (
     ("What is answered", ("clicks", "foreseen", "strangers", "coverage", "concentration")),
 )
 WORDS = {
-    "fine": "Nothing asks for attention.",
+    "fine": "Nothing that can be judged asks for attention.",
     "watch": "Something is worth watching.",
     "act": "Something asks for action.",
     "too few": "Too little has happened to judge.",
@@ -55,6 +55,7 @@ def told(report: Report) -> dict[str, Any]:
     signals = {one.name: one for one in report.signals}
     return {
         "report": report,
+        "judged": sum(one.verdict in ("fine", "watch", "act") for one in report.signals),
         "words": WORDS[report.verdict],
         "sections": [(title, [signals[name] for name in names]) for title, names in SECTIONS],
         "plots": plots(report),
