@@ -273,6 +273,18 @@ def test_a_run_that_noted_nothing_still_gets_what_needs_nothing() -> None:
     }
 
 
+def test_data_without_times_and_a_catalogue_of_other_items_get_what_can_be_said() -> None:
+    learned = Trained.of(world([(user, item) for user in "abc" for item in "xyz"]), moment=NOW)
+    assert (learned.newest, learned.per_day, learned.usual) == (None, None, None)
+    found = seen(events(500, (0, 10), 4), learned=learned)
+    assert found["popularity_index"].verdict == "unknown"
+    assert found["event_rate"].verdict == "unknown"
+    assert found["new_items"].verdict == "fine"
+    nothing = Trained.of(world([]), moment=NOW)
+    assert nothing.events == 0
+    assert seen(events(500, (0, 10), 4), learned=nothing)["coverage"].verdict == "too few"
+
+
 def test_events_the_model_learned_from_and_events_of_the_future_are_not_looked_at() -> None:
     old, future = events(500, (12, 100), 3), events(70, (-9, -1), 3)
     found = seen(pl.concat([old, events(200, (0, 10), 4), future]))

@@ -31,10 +31,10 @@ DISTANCE = Limit(0.1, 0.3)  # 0.1 is where common tools begin to warn
 def popularity(live: Live, known: Known, trained: Trained | None) -> list[Signal]:
     """Are the same items popular? Among those the model knows: `new_items` counts the others."""
     titles = "Shift among popular and rare items", "Shift from item to item"
-    if trained is None or not trained.events:
+    before, now = beside(live, known, trained)
+    if trained is None or not before.any():
         index = Signal("popularity_index", titles[0], "index", None, "unknown", NOT_NOTED)
         return [index, replace(index, name="popularity_distance", title=titles[1], unit="distance")]
-    before, now = beside(live, known, trained)
     chance, apart = by_chance(before, now) if now.sum() else (0.0, 1.0)
     old, new = grouped(before, now)
     says = f"Items were put into {len(old)} groups by popularity in training; how the events are "
@@ -47,11 +47,10 @@ def popularity(live: Live, known: Known, trained: Trained | None) -> list[Signal
 
 def shares(live: Live, known: Known, trained: Trained | None) -> tuple[tuple[float, float], ...]:
     """The share of the events in training and now of each group of items, the popular first."""
-    if trained is None or not trained.events:
+    before, now = beside(live, known, trained)
+    if not before.any() or not now[before > 0].any():
         return ()
-    old, new = grouped(*beside(live, known, trained))
-    if not new.sum():
-        return ()
+    old, new = grouped(before, now)
     return tuple(zip((old / old.sum()).tolist(), (new / new.sum()).tolist(), strict=True))
 
 
@@ -67,9 +66,10 @@ def habits(live: Live, trained: Trained | None) -> Signal:
     return _index(name, title, old[either], new[either], says, what=what)
 
 
-def beside(live: Live, known: Known, trained: Trained) -> tuple[Counts, Counts]:
+def beside(live: Live, known: Known, trained: Trained | None) -> tuple[Counts, Counts]:
     """Events in training and now of each item that either has, of those the model knows."""
-    before, now = trained.counts(known.items), counted(live.events["item"], known.items).to_numpy()
+    now = counted(live.events["item"], known.items).to_numpy()
+    before = np.zeros_like(now) if trained is None else trained.counts(known.items)
     either = (before + now) > 0
     return before[either], now[either]
 
