@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def test_what_was_learned_later_is_added_and_all_is_read_back(tmp_path: Path) ->
     again = Trained.read(tmp_path)
     assert again is not None
     assert again.items.equals(both.items)
-    names = ("moment", "first", "newest", "activity", "usual")
+    names = ("moment", "first", "newest", "activity", "usual_shift", "usual_distance")
     assert [getattr(again, name) for name in names] == [getattr(both, name) for name in names]
     assert Trained.read(tmp_path / "elsewhere") is None
     (tmp_path / TRAINED / "items.parquet").write_bytes(b"")
@@ -223,6 +224,21 @@ def test_planted_drift_is_told() -> None:
     assert found["new_items"].verdict == "fine"
     one = np.roll(SHARES, 1)  # each item as popular as the next one was
     assert seen(events(3000, (0, 10), 4, shares=one))["popularity_distance"].verdict != "fine"
+
+
+def test_what_moved_as_far_in_training_is_to_be_watched_at_most() -> None:
+    early, late = events(9000, (31, 211), 1), events(1000, (11, 30), 2, shares=SHARES[::-1])
+    learned = Trained.of(world([*early.rows(), *late.rows()], items=ITEMS), moment=NOW - 10 * DAY)
+    assert learned.usual_shift > 0.25
+    moved = np.roll(SHARES, 20)
+    calm = replace(learned, usual_shift=0.0, usual_distance=0.0)
+    for name in ("popularity_index", "popularity_distance"):
+        told = [
+            seen(events(1000, (0, 10), 4, shares=moved), learned=one)[name]
+            for one in (learned, calm)
+        ]
+        assert [one.verdict for one in told] == ["watch", "act"]
+        assert told[0].value == told[1].value <= told[0].training
 
 
 def test_new_items_and_people_are_counted_and_only_crowds_are_named() -> None:
@@ -275,7 +291,7 @@ def test_a_run_that_noted_nothing_still_gets_what_needs_nothing() -> None:
 
 def test_data_without_times_and_a_catalogue_of_other_items_get_what_can_be_said() -> None:
     learned = Trained.of(world([(user, item) for user in "abc" for item in "xyz"]), moment=NOW)
-    assert (learned.newest, learned.per_day, learned.usual) == (None, None, None)
+    assert (learned.newest, learned.per_day, learned.usual_shift) == (None, None, None)
     found = seen(events(500, (0, 10), 4), learned=learned)
     assert found["popularity_index"].verdict == "unknown"
     assert found["event_rate"].verdict == "unknown"

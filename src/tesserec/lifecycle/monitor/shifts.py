@@ -20,6 +20,7 @@ from tesserec.lifecycle.monitor.signals import (
     UPDATE,
     Limit,
     Signal,
+    Verdict,
     if_needed,
 )
 from tesserec.lifecycle.monitor.trained import Trained, activity
@@ -39,10 +40,19 @@ def popularity(live: Live, known: Known, trained: Trained | None) -> list[Signal
     old, new = grouped(before, now)
     says = f"Items were put into {len(old)} groups by popularity in training; how the events are "
     says += "shared among these changed by an index of {value}."
-    if trained.usual is not None:
-        says += f" In training the newest tenth differed from the rest by {trained.usual:.3f}."
     index = _index("popularity_index", titles[0], old, new, says, chance)
-    return [replace(index, training=trained.usual), _distance(titles[1], before, now, apart)]
+    distance = _distance(titles[1], before, now, apart)
+    return [_beside(index, trained.usual_shift), _beside(distance, trained.usual_distance)]
+
+
+def _beside(signal: Signal, usual: float | None) -> Signal:
+    """The same beside what was usual in training, which is worth watching at most."""
+    if usual is None or signal.value is None:
+        return signal
+    says = f"{signal.says} In training the newest tenth was {usual:.3f} away from the rest."
+    is_usual = signal.verdict == "act" and signal.value <= usual
+    verdict: Verdict = "watch" if is_usual else signal.verdict
+    return replace(signal, says=says, training=usual, verdict=verdict)
 
 
 def shares(live: Live, known: Known, trained: Trained | None) -> tuple[tuple[float, float], ...]:

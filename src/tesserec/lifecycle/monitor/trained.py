@@ -16,7 +16,7 @@ import polars as pl
 from tesserec.core import Dataset
 from tesserec.core.errors import BadData
 from tesserec.core.files import read_json, replacing_folder, verify, write_json
-from tesserec.lifecycle.monitor.drift import Counts, by_chance, popularity_shift
+from tesserec.lifecycle.monitor.drift import Counts, by_chance, divergence, popularity_shift
 
 TRAINED = "trained_on"  # the folder inside a run
 DAY = 86_400  # seconds
@@ -33,7 +33,9 @@ class Trained:
     first: int | None
     newest: int | None
     activity: tuple[int, ...]  # how many days of people fall into each bin
-    usual: float | None  # popularity shift of the newest tenth beside the others, chance taken off
+    # Of the newest tenth of the events beside the others, chance taken off; None without an order.
+    usual_shift: float | None
+    usual_distance: float | None
 
     @classmethod
     def of(cls, data: Dataset, moment: float | None = None) -> "Trained":
@@ -47,7 +49,7 @@ class Trained:
             int(frame["time"].min()) if timed else None,  # type: ignore[arg-type]
             int(frame["time"].max()) if timed else None,  # type: ignore[arg-type]
             activity(frame) if timed else (0,) * ACTIVE,
-            _usual(frame, len(counts)) if data.interactions.clock != "none" else None,
+            *(_usual(frame, len(counts)) if data.interactions.clock != "none" else (None, None)),
         )
 
     @property
@@ -79,7 +81,8 @@ class Trained:
                 (one for one in (self.newest, more.newest) if one is not None), default=None
             ),
             activity=tuple(a + b for a, b in zip(self.activity, more.activity, strict=True)),
-            usual=self.usual,
+            usual_shift=self.usual_shift,
+            usual_distance=self.usual_distance,
         )
 
     def save(self, folder: Path) -> None:
@@ -89,7 +92,8 @@ class Trained:
             "first": self.first,
             "newest": self.newest,
             "activity": list(self.activity),
-            "usual": self.usual,
+            "usual_shift": self.usual_shift,
+            "usual_distance": self.usual_distance,
         }
         with replacing_folder(folder / TRAINED) as aside:
             self.items.write_parquet(aside / "items.parquet")
@@ -121,11 +125,15 @@ def activity(events: pl.DataFrame) -> tuple[int, ...]:
     return tuple(np.bincount(bins, minlength=ACTIVE).tolist())
 
 
-def _usual(frame: pl.DataFrame, items: int) -> float | None:
+def _usual(frame: pl.DataFrame, items: int) -> tuple[float | None, float | None]:
     """How far popularity moved inside the training itself; rows are in the order of time."""
     newest = int(LATER * len(frame))
     if not newest:
-        return None
+        return None, None
     rows = frame["item"].to_numpy()
     before, later = (np.bincount(one, minlength=items) for one in (rows[:-newest], rows[-newest:]))
-    return max(0.0, popularity_shift(before, later) - by_chance(before, later)[0])
+    shift, apart = by_chance(before, later)
+    return (
+        max(0.0, popularity_shift(before, later) - shift),
+        float(np.sqrt(max(0.0, divergence(before, later) - apart))),
+    )

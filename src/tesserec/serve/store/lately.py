@@ -14,7 +14,7 @@ from tesserec.lifecycle.monitor.live import EVENTS as EVENT
 from tesserec.lifecycle.monitor.live import SHOWN
 from tesserec.serve.store.tables import EVENTS, EXPOSURES
 
-PART = 100_000  # rows that are read at once
+PART = 20_000  # rows that are read at once: texts are copied while nobody else may go on
 
 
 def latest_events(connection: Connection, most: int) -> pl.DataFrame:
