@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(RUN) tesserec demo
 
 test: $(VENV)/.test lint
-	$(RUN) pytest tests -n 2 --dist loadfile
+	TESSEREC_SCREENSHOTS=$(CURDIR)/screenshots $(RUN) pytest tests -n 2 --dist loadfile
 	$(MAKE) wheel-test
 
 # Slow checks of what papers claim, on real data (TESSEREC_DATA says where); they renew docs/methods.

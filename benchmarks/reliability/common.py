@@ -137,18 +137,29 @@ def ask(
     rate: float | None = None,
 ) -> Load:
     """Ask until so many requests or seconds are over: at once, or so many a second."""
-    return asyncio.run(_asked(server, sent, path, connections, requests, seconds, rate))
+    load = asked(
+        server,
+        sent,
+        path=path,
+        connections=connections,
+        requests=requests,
+        seconds=seconds,
+        rate=rate,
+    )
+    return asyncio.run(load)
 
 
-async def _asked(
+async def asked(
     server: Server,
     sent: Iterator[bytes],
-    path: str,
-    connections: int,
-    requests: int | None,
-    seconds: float,
-    rate: float | None,
+    *,
+    path: str = "/v1/recommend",
+    connections: int = 16,
+    requests: int | None = None,
+    seconds: float = float("inf"),
+    rate: float | None = None,
 ) -> Load:
+    """What `ask` does, beside what else the caller does."""
     load = Load()
     left = [float("inf") if requests is None else requests]
     end = time.perf_counter() + seconds

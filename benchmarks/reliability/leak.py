@@ -37,7 +37,7 @@ def main() -> None:
             if said.report:
                 version = server.post("/v1/recommend", user="user-0").json()["model"]
                 assert server.post("/v1/models/split", weights={version: 1}).status_code == 200
-            sent, events = bodies(USERS), _events()
+            sent, events = bodies(USERS), event_bodies()
             _part(
                 server, sent, events, int(said.warm * said.requests), int(said.warm * said.events)
             )
@@ -62,7 +62,8 @@ def _part(
         raise RuntimeError(f"answers of status {wrong}")
 
 
-def _events() -> Iterator[bytes]:
+def event_bodies() -> Iterator[bytes]:
+    """Bodies of so many events each, no two the same."""
     number = 0
     while True:
         some = ",".join(

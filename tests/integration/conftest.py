@@ -1,6 +1,7 @@
 """A command line in this process, and a small shop in files."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,9 @@ def tesserec(
 
     def command(line: str, *more: str) -> Said:
         capfd.readouterr()
-        code = run([*line.split(), *more])
+        arguments = [*line.split(), *more]
+        monkeypatch.setattr(sys, "argv", ["tesserec", *arguments])  # which runs note
+        code = run(arguments)
         out, err = capfd.readouterr()
         return Said(code, out, err)
 

@@ -450,3 +450,28 @@ def test_without_keys_forms_are_bound_to_a_cookie(client: httpx.Client) -> None:
     get(client, "/models")
     assert FORM in client.cookies
     assert SESSION not in client.cookies
+
+
+def test_an_item_that_only_another_version_knows_has_a_page_too(tmp_path: Path) -> None:
+    for name in "ab":
+        events = [(f"u{user}", f"{name}{item}", item) for user in range(3) for item in range(4)]
+        fitted(EASE(), world(events), tmp_path / name)
+    service = service_of(tmp_path)
+    versions = list(service.models.versions())
+    active = service.models.active.version.name
+    (other,) = (one for one in versions if one != active)
+    own, strange = active.split(".")[1][0], other.split(".")[1][0]
+    with serving(service) as client:
+        get(client, f"/item?id={strange}1", status=404)
+        assert f"<b>{strange}1</b>" not in get(client, "/items")
+        client.post("/v1/models/split", json={"weights": {active: 1.0, other: 1.0}})
+        page = get(client, f"/item?id={strange}1")
+        assert f"Known to {other}." in page
+        assert f"What {other} answers" in page
+        assert f"Known to {active}." in get(client, f"/item?id={own}1")
+        page = get(client, "/items")
+        assert page.index(f"<b>{own}1</b>") < page.index(f"<b>{strange}1</b>")
+        assert re.findall(r"<b>(\w+)</b>", get(client, f"/items?find={strange}2")) == [
+            f"{strange}2"
+        ]
+        get(client, f"/item/people?id={strange}1")

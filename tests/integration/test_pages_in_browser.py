@@ -136,6 +136,7 @@ def keep(page: Page, name: str) -> None:
     """A picture for people to look at."""
     folder = os.environ.get("TESSEREC_SCREENSHOTS")
     if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
         page.wait_for_load_state("networkidle")
         shot = str(Path(folder) / f"{name}.png")
         # Hiding the caret would take an inline style, which the pages forbid.
@@ -304,6 +305,7 @@ def test_the_tree_of_ids_is_walked_and_an_item_shows_who_gets_it(opened: Any) ->
         page.locator(".list .name").first.click()
         page.get_by_role("heading", name="Semantic ids").wait_for()
         page.locator("#audience").get_by_text("people drawn by lot").wait_for()
+        assert re.search(r"/item\?id=i\d\d$", page.url)
         keep(page, "item")
 
 

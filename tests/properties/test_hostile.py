@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tesserec.data import toys
 from tesserec.methods.collaborative.ease import EASE
+from tesserec.methods.multimodal.contentknn import ContentKNN
 from toys.serving import fitted, service_of, serving
 from toys.worlds import random_world
 
@@ -21,6 +23,7 @@ ROUTES = {
     "/v1/similar": (["item", "k"], {"item": 1}),
     "/v1/explain": (["user", "history", "item", "k"], {"item": 1, "history": [1, 2]}),
     "/v1/events": (["events"], {"events": [{"id": 1, "user": 1, "item": 1}]}),
+    "/v1/items": (["items"], {"items": [{"id": 1}]}),
     "/v1/models/activate": (["version"], {"version": "x"}),
 }
 
@@ -62,6 +65,34 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("run")
     with serving(service_of(fitted(EASE(), random_world(), folder))) as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    folder = tmp_path_factory.mktemp("content")
+    with serving(service_of(fitted(ContentKNN(), toys.newcomers(), folder))) as one:
+        yield one
+
+
+numbers = st.floats(width=32) | st.integers() | st.just(1e300)
+posted = st.fixed_dictionaries(
+    {"id": words},
+    optional={
+        "features": st.dictionaries(st.sampled_from(["text", "title"]) | words.map(str), values),
+        "vectors": st.dictionaries(
+            st.just("text") | words.map(str), st.lists(numbers, max_size=9) | st.none() | values
+        ),
+        "path": values,
+    },
+)
+
+
+@given(items=st.lists(posted, max_size=3) | values)
+def test_no_new_item_is_the_servers_fault(growing: httpx.Client, items: object) -> None:
+    answer = growing.post("/v1/items", content=json.dumps({"items": items}))
+    assert answer.status_code < 500, answer.text
+    found = growing.post("/v1/recommend", json={"history": [], "k": 100})
+    assert found.status_code == 200
 
 
 @given(data=st.data())

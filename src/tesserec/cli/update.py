@@ -31,9 +31,10 @@ def update(
     left as they are.
     """
     from tesserec.core.registry import find
+    from tesserec.experiment.adding import add_items
     from tesserec.experiment.running import Options
     from tesserec.experiment.study import overrides
-    from tesserec.experiment.updating import add_events, add_items
+    from tesserec.experiment.updating import add_events
     from tesserec.lifecycle.updating import Updater
 
     console = Console(json, quiet)

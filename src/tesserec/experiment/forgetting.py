@@ -10,7 +10,7 @@ import polars as pl
 
 from tesserec.core import Answering, Dataset, Method
 from tesserec.core.errors import BadData, BadRequest, UnknownId
-from tesserec.core.files import read_json, replacing, replacing_folder
+from tesserec.core.files import read_json, replacing, replacing_folder, write_json
 from tesserec.data import format
 from tesserec.data.importing import is_dataset, located
 from tesserec.data.reading import read
@@ -63,6 +63,7 @@ def forget(run: Path, what: What, id: str, options: Options) -> Forgotten:
     prepared = prepare(study.changed({"fingerprint": None}), options.progress)
     with replacing_folder(run, manifest=False, mark="study.toml") as aside:
         fit_seeds(prepared, method, aside, study.seeds, options)
+        _called_as_before(run, aside)
         describe_into(aside, prepared)
         write_page(aside)
         after = RunFolder(aside).model()
@@ -80,6 +81,14 @@ def forget(run: Path, what: What, id: str, options: Options) -> Forgotten:
             shutil.copytree(run / FOLDER, aside / FOLDER)
         path = receipt.save(aside)
     return Forgotten(receipt, run / path.relative_to(aside))
+
+
+def _called_as_before(run: Path, aside: Path) -> None:
+    """Runs note the command that made them; that of now names who is forgotten."""
+    for path in aside.rglob("environment.json"):
+        before = run / path.relative_to(aside)
+        command = read_json(before)["command"] if before.is_file() else []
+        write_json(path, {**read_json(path), "command": command})
 
 
 def _only_method(there: RunFolder) -> Method:

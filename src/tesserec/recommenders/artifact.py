@@ -4,6 +4,7 @@
     weights.safetensors   what the network learned
     index/                the tables a lookup answers from, and what finds items faster
     catalog/              ids, display features and semantic ids; of vectors only their shapes
+    lineage.json          where items were added since it was fitted: to what, and how often
     README.md             what this is, for people
     manifest.json         SHA-256 of every file
 
@@ -27,6 +28,7 @@ from tesserec.core import Answering, Catalog, Codes, Dataset, Entities, Interact
 from tesserec.core.errors import BadData, BadRequest, DamagedFile
 from tesserec.core.files import MANIFEST, read_json, replacing_folder, verify
 from tesserec.recommenders.index import Indexed
+from tesserec.recommenders.lineage import Lineage
 from tesserec.recommenders.pipeline.saving import PIPELINE, read_pipeline, write_pipeline
 from tesserec.recommenders.pipeline.stage import Pipeline
 from tesserec.recommenders.product import ProductRecommender
@@ -34,8 +36,12 @@ from tesserec.recommenders.product import ProductRecommender
 VERSION = 1
 
 
-def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
+def save(
+    recommender: Answering, folder: Path | str, card: str = "", lineage: Lineage | None = None
+) -> Path:
     """Write the folder, whole or not at all; `card` is what the model card says about results.
+
+    A `lineage` is noted where this is an older model with more items.
 
     Raises `BadRequest` for a recommender that no method has made, `DiskFull` without room.
     """
@@ -57,6 +63,8 @@ def save(recommender: Answering, folder: Path | str, card: str = "") -> Path:
         if isinstance(recommender, ProductRecommender) and recommender.index is not None:
             recommender.index.write(aside / "index")
         _write_catalog(recommender.catalog, aside / "catalog")
+        if lineage is not None:
+            lineage.write(aside)
         (aside / "README.md").write_text(_card(method, recommender, weights, card), "utf-8")
     return folder
 

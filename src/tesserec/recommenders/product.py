@@ -52,6 +52,16 @@ class ProductRecommender(Answerer):
             made = Indexed.built(kind, self.item_vectors, self.queries(asked))
         return replace(self, index=made)
 
+    def indexed_like(self, other: Self) -> Self:
+        """The same recommender with the index of one that has fewer items, if that has one."""
+        if other.index is None:
+            return self
+        asked = sampled(len(self.catalog.users), len(self.catalog.items))
+        with torch.inference_mode():
+            known, queries = len(other.item_vectors), self.queries(asked)
+            made = other.index.grown(self.item_vectors, known, queries)
+        return replace(self, index=made)
+
     def score(self, requests: Requests, items: Tensor) -> Tensor:
         """[B, C] -> [B, C]; -inf beside -1."""
         with torch.inference_mode():

@@ -18,6 +18,7 @@ from tesserec.serve.routes import (
     events,
     explain,
     health,
+    items,
     models,
     monitor,
     recommend,
@@ -27,7 +28,7 @@ from tesserec.serve.routes import (
 from tesserec.serve.service import Service
 
 TURN = 0.0005  # seconds
-LOOK = 1.0  # seconds between looks at which version other processes have activated
+LOOK = 1.0  # seconds between looks at what other processes have activated, and added
 
 
 def application(service: Service) -> FastAPI:
@@ -53,7 +54,7 @@ def application(service: Service) -> FastAPI:
 
     # Pages of FastAPI that show the description would load scripts from elsewhere.
     app = FastAPI(title="tesserec", lifespan=life, docs_url=None, redoc_url=None)
-    for one in (recommend, similar, explain, events, users, models, monitor, health):
+    for one in (recommend, similar, explain, events, items, users, models, monitor, health):
         app.include_router(one.routes(service))
     app.include_router(pages(site))
     app.add_middleware(Guard, service=service)
@@ -69,7 +70,9 @@ def application(service: Service) -> FastAPI:
 
 
 async def _follow(service: Service) -> None:
-    """Answer with the version that another process on the same store has activated."""
+    """Answer as other processes have said: with versions activated in the same store, and with
+    items added in the same folders.
+    """
     refused = ""
     while True:
         await asyncio.sleep(LOOK)
@@ -78,6 +81,8 @@ async def _follow(service: Service) -> None:
                 service.swapped()
             if await asyncio.to_thread(service.models.follow_traffic):
                 service.directed()
+            if await asyncio.to_thread(service.models.follow_items):
+                service.grown()
             refused = ""
         except (TesserecError, OSError) as error:
             if str(error) != refused:  # said once, and not every second

@@ -89,6 +89,26 @@ class Events(Asked):
     events: list[GivenEvent] = Field(min_length=1)
 
 
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Value = StrictStr | StrictBool | StrictInt | Number
+
+
+class GivenItem(Asked):
+    """A new item. What its vectors are made of has to be here: no file and no address is read."""
+
+    id: Id
+    features: dict[Id, Value | list[Value] | None] = Field(
+        {}, description="By the names that the columns of items have."
+    )
+    vectors: dict[Id, list[Number] | None] = Field(
+        {}, description="Those that the server does not make of texts; null: it has none of these."
+    )
+
+
+class Items(Asked):
+    items: list[GivenItem] = Field(min_length=1)
+
+
 class Activate(Asked):
     version: Id
 
@@ -117,6 +137,12 @@ EXAMPLES: dict[type[Asked], dict[str, Any]] = {
     Explain: {"a known user": {"user": "u1", "item": "i7"}},
     Events: {
         "one event": {"events": [{"id": "e1", "user": "u1", "item": "i7", "time": 1_700_000_000}]}
+    },
+    Items: {
+        "one with a text": {
+            "items": [{"id": "i90", "features": {"title": "Tea mug, blue", "price": 4.5}}]
+        },
+        "one with a vector": {"items": [{"id": "i91", "vectors": {"image": [0.1, 0.2]}}]},
     },
     Split: {"a tenth tries": {"weights": {"best-89ab4567": 0.9, "best-0123abcd": 0.1}}},
     Shadow: {"one to look at": {"version": "best-0123abcd"}, "no more": {"version": None}},

@@ -9,7 +9,7 @@ from tesserec.core.errors import TesserecError
 from tesserec.serve.answering import Later, recommend
 from tesserec.serve.asked import Recommend
 from tesserec.serve.backlog import Backlog
-from tesserec.serve.keeping import Exposure, Keeper
+from tesserec.serve.keeping import Exposure, Keeper, stem_of
 from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
 from tesserec.serve.meters import Meters
@@ -142,4 +142,4 @@ def _exposure(said: Said) -> Exposure:
     items = tuple(item["id"] for item in told["items"])
     # No client's id of a request holds a slash.
     request = told["request_id"] + ("/shadow" if said.shadow else "")
-    return Exposure(request, told["model"], told["user"], items, said.time, said.shadow)
+    return Exposure(request, stem_of(told["model"]), told["user"], items, said.time, said.shadow)

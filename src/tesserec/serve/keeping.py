@@ -1,5 +1,6 @@
 """Keeper: where events, the models there are, and what they showed outlive a request."""
 
+import re
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from tesserec.lifecycle.forgetting.receipt import digest_of
 from tesserec.lifecycle.monitor.live import EVENTS, SHOWN
 from tesserec.serve.traffic import Traffic
 
+_ADDITIONS = re.compile(r"(?<=-[0-9a-f]{8})\+[0-9]+$")
 MANY = 100_000  # answers that are remembered where there is no database
 
 
@@ -34,6 +36,16 @@ class Version:
 
     name: str
     folder: str
+
+    @property
+    def stem(self) -> str:
+        """What the model is called however many items are added to it."""
+        return stem_of(self.name)
+
+
+def stem_of(name: str) -> str:
+    """The name of a version without the count of additions: best-0123abcd+2 is best-0123abcd."""
+    return _ADDITIONS.sub("", name)
 
 
 @dataclass(frozen=True)

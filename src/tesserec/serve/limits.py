@@ -14,6 +14,8 @@ class Limits(Spec):
     candidates: int = Field(1000, ge=1)
     exclude: int = Field(1000, ge=1)
     events: int = Field(1000, ge=1)  # of one request
+    items: int = Field(1000, ge=1)  # new ones of one request
+    additions: int = Field(16, ge=1)  # requests with new items that wait
     name: int = Field(256, ge=1)  # characters of an id, a kind, a word of the context
     where: int = Field(1000, ge=1)  # characters of an expression
     context: int = Field(20, ge=1)  # things said of a moment

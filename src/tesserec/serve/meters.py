@@ -39,6 +39,7 @@ class Meters:
             "tesserec_batch_size", "Questions of one forward pass.", buckets=SIZES, registry=here
         )
         self.events = Counter("tesserec_events", "Events kept.", registry=here)
+        self.items = Counter("tesserec_items", "New items taken in.", registry=here)
         self.swaps = Counter("tesserec_swaps", "Models activated.", registry=here)
         self.waiting = Gauge(
             "tesserec_waiting",

@@ -1,18 +1,19 @@
 """Models: the versions there are, the one that answers, those beside it, and the one before."""
 
 import gc
-import hashlib
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from tesserec.core.errors import BadData, BadRequest, TesserecError, UnknownId
-from tesserec.core.files import MANIFEST
+from tesserec.core.files import MANIFEST, alone
 from tesserec.experiment.folders import RunFolder
+from tesserec.experiment.updated import home_of
+from tesserec.recommenders.lineage import Lineage
 from tesserec.serve.answering import Since, recommend
-from tesserec.serve.keeping import Keeper, Version
+from tesserec.serve.keeping import Keeper, Version, stem_of
 from tesserec.serve.questions import Question
 from tesserec.serve.served import Served
 from tesserec.serve.traffic import Traffic
@@ -27,7 +28,7 @@ class Models:
     def __init__(self, run: Path, data: str | None, keeper: Keeper) -> None:
         self.run, self.data, self.keeper = run, data, keeper
         self._swapping = threading.Lock()
-        self.active = prepared(Served.load(chosen(run, keeper), data))
+        self.active = prepared(_read(chosen(run, keeper), data))
         self.previous: Served | None = None
         self._loading = threading.Lock()
         # A version that is gone keeps nobody from being answered; `follow` says what is wrong.
@@ -44,6 +45,12 @@ class Models:
         """The version that is asked, too."""
         traffic, versions = self._beside
         return None if traffic.shadow is None else versions[traffic.shadow]
+
+    @property
+    def answering(self) -> list[Served]:
+        """The versions that people are answered by."""
+        traffic, versions = self._beside
+        return list(dict.fromkeys([self.active, *(versions[name] for name in traffic.weights)]))
 
     @property
     def loaded(self) -> list[Served]:
@@ -69,10 +76,11 @@ class Models:
         Raises `UnknownId` where there is no such version, `DamagedFile` if it cannot be read.
         """
         with self._swapping:
-            is_new = name != self.active.version.name
+            name = stem_of(name)
+            is_new = name != self.active.version.stem
             if is_new:
                 served = self._loaded(name)
-                self.keeper.activate(served.version)
+                self.keeper.activate(Version(name, served.version.folder))
                 self._swap(served)
             traffic = self.traffic
             if traffic.weights or traffic.shadow == name:
@@ -84,13 +92,17 @@ class Models:
 
         Raises `UnknownId`, `DamagedFile`, and `BadRequest` for the shadow, which nobody may see.
         """
+        stems = {stem_of(name): weight for name, weight in weights.items()}
+        if len(stems) < len(weights):
+            raise BadRequest("The same version is named twice.", "Name it once.")
         with self._swapping:
-            self._direct(replace(self.traffic, weights=dict(weights)))
+            self._direct(replace(self.traffic, weights=stems))
 
     def shadow_with(self, name: str | None) -> None:
         """Ask a version whatever the others are asked; None: no more. Raises as `split` does."""
         with self._swapping:
-            self._direct(replace(self.traffic, shadow=name))
+            shadow = None if name is None else stem_of(name)
+            self._direct(replace(self.traffic, shadow=shadow))
 
     def follow_traffic(self) -> bool:
         """Let those versions answer that another process has named; whether that is another way."""
@@ -105,21 +117,70 @@ class Models:
         """Let the version answer that another process has activated; whether that is another."""
         with self._swapping:
             version = self.keeper.active()
-            if version is None or version.name == self.active.version.name:
+            if version is None or version.stem == self.active.version.stem:
                 return False
             self._swap(self._loaded(version.name))
             return True
+
+    def follow_items(self) -> bool:
+        """Know the items that another process added to the folders; whether there were any."""
+        if not any(self._is_longer(served) for served in self.loaded):
+            return False
+        with self.alone():
+            return True
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else, of this process or another, changes versions in memory or their folders.
+
+        What others added before is known when the block begins.
+        """
+        with self._swapping, ExitStack() as stack:
+            homes = {_home(served.version) for served in self.loaded}
+            for home in sorted(one for one in homes if one.is_dir()):
+                stack.enter_context(alone(home))
+            longer = [served for served in self.loaded if self._is_longer(served)]
+            self.put({served: self._longer(served) for served in longer})
+            yield
+
+    def put(self, others: Mapping[Served, Served]) -> None:
+        """Let other versions take the places of some in memory; who calls is `alone`."""
+        traffic, versions = self._beside
+        self.active = others.get(self.active, self.active)
+        self._beside = traffic, {name: others.get(one, one) for name, one in versions.items()}
+        if self.previous is not None:
+            self.previous = others.get(self.previous, self.previous)
+        if self._compared is not None:
+            self._compared = others.get(self._compared, self._compared)
+
+    def now(self, version: Version) -> Version | None:
+        """What lies in the folder of a version by now."""
+        return _version(Path(version.folder), version.stem.rpartition("-")[0])
+
+    def _there(self, served: Served) -> Version:
+        return self.now(served.version) or served.version
+
+    def _longer(self, served: Served) -> Served:
+        """The same as its folder has it now."""
+        model = RunFolder(Path(served.version.folder)).model()
+        return prepared(served.longer(self._there(served), model, self.data), (1,))
+
+    def _is_longer(self, served: Served) -> bool:
+        """Whether its folder holds the same model with other items than are in memory."""
+        there = self._there(served)
+        return there.stem == served.version.stem and there.name != served.version.name
 
     def get(self, name: str) -> Served:
         """A version to compare with, loaded where it has to be; the last one is kept.
 
         Raises `UnknownId` where there is no such version, `DamagedFile` if it cannot be read.
         """
+        name = stem_of(name)
         for served in self.loaded:
-            if served.version.name == name:
+            if served.version.stem == name:
                 return served
         with self._loading:  # each takes as much memory as the one that answers: one at a time
-            if self._compared is None or self._compared.version.name != name:
+            if self._compared is None or self._compared.version.stem != name:
                 self._compared = None
                 self._compared = self._loaded(name)
             return self._compared
@@ -129,7 +190,7 @@ class Models:
 
     def _direct(self, traffic: Traffic) -> None:
         """All are loaded before the first one answers."""
-        names = {*traffic.weights} or {self.active.version.name}
+        names = {*traffic.weights} or {self.active.version.stem}
         if traffic.shadow in names:
             raise BadRequest(
                 f"{traffic.shadow!r} answers already.", "A shadow is a version that nobody sees."
@@ -144,12 +205,13 @@ class Models:
 
     def _loaded(self, name: str) -> Served:
         for served in self.loaded:
-            if name == served.version.name:
+            if name == served.version.stem:
                 return served
         versions = self.versions()
-        if name not in versions:
+        found = next((one for one in versions.values() if one.stem == name), None)
+        if found is None:
             raise UnknownId(f"There is no version {name!r}.", f"There are {', '.join(versions)}.")
-        return prepared(Served.load(versions[name], self.data))
+        return prepared(_read(found, self.data))
 
 
 def chosen(run: Path, keeper: Keeper) -> Version:
@@ -159,8 +221,9 @@ def chosen(run: Path, keeper: Keeper) -> Version:
     """
     versions = versions_in(run)
     last = keeper.active()
-    if last is not None and last.name in versions:
-        return versions[last.name]
+    for version in versions.values():
+        if last is not None and version.stem == last.stem:
+            return version
     best = str(RunFolder(run).best().path)
     found = [one for one in versions.values() if one.folder == best]
     if not found:
@@ -173,11 +236,11 @@ def versions_in(run: Path) -> dict[str, Version]:
     return {version.name: version for version in _versions(run, run.resolve().name)}
 
 
-def prepared(served: Served) -> Served:
+def prepared(served: Served, counts: Sequence[int] = (1, 8, 64)) -> Served:
     """The same with everything made that the first request would wait for."""
     if len(served.items) and len(served.shown):
         asked = Question(served, "first", 10, None, [0], (), None, None, None, False)
-        for count in (1, 8, 64):  # kernels are compiled, and memory for such batches is there
+        for count in counts:  # kernels are compiled, and memory for such batches is there
             recommend([asked] * count, lambda users: [Since([]) for _ in users])
     # What is loaded stays. Looking through it for garbage would stop all answers for 0.1 s a time.
     gc.unfreeze()
@@ -186,14 +249,30 @@ def prepared(served: Served) -> Served:
     return served
 
 
-def _versions(folder: Path, name: str) -> list[Version]:
-    """Of a folder and the runs inside it."""
-    found = []
+def _read(version: Version, data: str | None) -> Served:
+    """A version from its folder, in which nobody writes meanwhile."""
+    with alone(_home(version)):
+        return Served.load(version, data)
+
+
+def _home(version: Version) -> Path:
+    return home_of(RunFolder(Path(version.folder)).best().path)
+
+
+def _version(folder: Path, name: str) -> Version | None:
+    """The model in a folder, by the digest that it began with and how often items were added."""
     for place in (folder, folder / "model"):
         if (place / "method.json").is_file() and (place / MANIFEST).is_file():
-            digest = hashlib.sha256((place / MANIFEST).read_bytes()).hexdigest()[:8]
-            found.append(Version(f"{name}-{digest}", str(folder)))
-            break
+            lineage = Lineage.of(place)
+            more = f"+{lineage.additions}" if lineage.additions else ""
+            return Version(f"{name}-{lineage.root[:8]}{more}", str(folder))
+    return None
+
+
+def _versions(folder: Path, name: str) -> list[Version]:
+    """Of a folder and the runs inside it."""
+    own = _version(folder, name)
+    found = [] if own is None else [own]
     for run in RunFolder(folder).runs:
         found += _versions(run.path, f"{name}.{run.path.name}")
     return found

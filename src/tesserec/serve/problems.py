@@ -19,6 +19,7 @@ TITLES = {
     403: "This key may not do that",
     404: "There is no such thing",
     405: "Not with this method",
+    409: "Something else is in its place",
     413: "Too much at once",
     422: "This cannot be asked",
     429: "Too many requests",

@@ -1,7 +1,7 @@
 """Served: one version of a model with all that answering by id needs, made once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -39,6 +39,15 @@ class Served:
         except BadData as error:
             people, why_not, content = None, error.cause, None
         return cls(version, desk.model, desk.seen, people, why_not, content)
+
+    def longer(self, version: Version, model: Answering, data: str | None) -> "Served":
+        """The same with a model that has items behind those of this one.
+
+        The data are read again only where they tell of events with these items.
+        """
+        new = model.catalog.items.ids[len(self.model.catalog.items) :]
+        met = self.content is not None and bool((self.content.catalog.items.rows(new) >= 0).any())
+        return Served.load(version, data) if met else replace(self, version=version, model=model)
 
     @cached_property
     def items(self) -> Mapping[str, int]:

@@ -3,12 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import Request, Response
 
 from tesserec.serve.answering import Since, explain, recommend, similar
+from tesserec.serve.asked import GivenItem
 from tesserec.serve.batching import Batcher
 from tesserec.serve.beside import Beside
+from tesserec.serve.growing import Taken, take_in
 from tesserec.serve.keeping import Event, Keeper
 from tesserec.serve.keys import Keys, Role, mark_of, may
 from tesserec.serve.limits import Limits
@@ -29,9 +32,18 @@ class Posted:
     group: None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """The new items of one request."""
+
+    request_id: str
+    items: Sequence[GivenItem]
+    group: None = None
+
+
 @dataclass(eq=False)
 class Service:
-    """The models, the store, and the two queues: of questions, and of events."""
+    """The models, the store, and the queues: of questions, of events, and of new items."""
 
     models: Models
     keeper: Keeper
@@ -48,6 +60,7 @@ class Service:
             self._answers, limits.batch, waiting, "model", self._watch
         )
         self.writing: Batcher[Posted, int] = Batcher(self._keep, limits.batch, waiting, "events")
+        self.growing: Batcher[Arrived, Taken] = Batcher(self._take_in, 1, limits.additions, "items")
 
         self.monitoring = Monitoring(
             self.models, self.keeper, limits.monitor_seconds, self.meters.monitored
@@ -100,6 +113,11 @@ class Service:
         self.meters.swaps.inc()
         self.log.say("activated", model=self.models.active.version.name, **facts)
 
+    def grown(self, items: int = 0, **facts: Any) -> None:
+        """The versions in memory know more items now: say so."""
+        self.meters.items.inc(items)
+        self.log.say("items", added=items, model=self.models.active.version.name, **facts)
+
     def directed(self, **facts: str) -> None:
         """Traffic goes another way now: say so."""
         traffic = self.models.traffic
@@ -109,6 +127,7 @@ class Service:
         """Finish what was begun and let go."""
         self.questions.close()
         self.writing.close()
+        self.growing.close()
         self.beside.close()
         self.keeper.close()
 
@@ -130,6 +149,12 @@ class Service:
         """How many of each request's events were kept; all of them are durable now."""
         self.meters.events.inc(self.keeper.add([event for one in posted for event in one.events]))
         return [len(one.events) for one in posted]
+
+    def _take_in(self, arrived: Sequence[Arrived]) -> list[Taken | Exception]:
+        """The items of one request, which become part of all versions that answer."""
+        taken = take_in(self.models, arrived[0].items)
+        self.grown(len(taken.added), known=len(taken.known), id=arrived[0].request_id)
+        return [taken]
 
 
 def answer(body: bytes) -> Response:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from tesserec.core import Dataset, Entities, Run
+from tesserec.core import Dataset, Entities, Requests, Run
 from tesserec.core.errors import BadData, BadRequest, CannotAnswer, NoContent
 from tesserec.data import toys
 from tesserec.lifecycle.updating import add, fresh
@@ -16,6 +16,8 @@ from tesserec.methods.multimodal.bm3 import BM3
 from tesserec.methods.multimodal.contentknn import ContentKNN
 from tesserec.parts.generation.unlearned import averaged
 from tesserec.recommenders import LookupRecommender
+from tesserec.recommenders.index import FaissFlat, FaissHNSW, FaissIVF, Index
+from tesserec.recommenders.pipeline import Fallback
 
 WORLD = toys.newcomers()
 
@@ -122,3 +124,26 @@ def test_methods_of_ids_and_models_of_nobody_say_so() -> None:
         add(model, new)
     with pytest.raises(BadRequest, match="method"):
         add(LookupRecommender(model.network, model.catalog), new)
+
+
+@pytest.mark.parametrize("kind", [FaissFlat(), FaissIVF(cells=2, probes=1), FaissHNSW(links=4)])
+def test_an_index_goes_on_with_new_items(kind: Index) -> None:
+    pytest.importorskip("faiss", reason="faiss is not installed: no index to test")
+    first, rest = cut(WORLD, 20)
+    method = BM3(**BM3.tiny).changed({"schedule": {"epochs": 1}})
+    model = method.fit(first, Run()).indexed(kind)
+    grown = add(model, rest)
+    assert grown.index.kind == kind
+    assert grown.index.searcher.index.ntotal == len(WORLD.catalog.items)
+    assert model.index.searcher.index.ntotal == 20
+    asked = Requests.of(grown.catalog, histories=[[1, 3, 5]])
+    exact = replace(grown, index=None)
+    assert torch.equal(grown.recommend(asked, 30).items, exact.recommend(asked, 30).items)
+    assert 0 < grown.index.recall <= 1
+
+
+def test_a_pipeline_says_that_its_models_have_items_each() -> None:
+    first, rest = cut(WORLD, 20)
+    model = ContentKNN(neighbours=6).fit(first, Run())
+    with pytest.raises(CannotAnswer, match="several models"):
+        add(Fallback(model, model), rest)

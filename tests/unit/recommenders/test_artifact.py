@@ -22,6 +22,7 @@ from tesserec.methods.collaborative.popular import Popular
 from tesserec.methods.multimodal.bm3 import BM3
 from tesserec.parts.objectives import PSL
 from tesserec.recommenders import load, save
+from tesserec.recommenders.lineage import Lineage
 from toys.strategies import Remembering
 from toys.worlds import random_world
 
@@ -217,3 +218,15 @@ def test_saving_does_not_throw_away_a_folder_of_other_things(models, tmp_path):
     save(models["EASE"][0], tmp_path / "model")
     save(models["MF"][0], tmp_path / "model")  # a model may take the place of a model
     assert load(tmp_path / "model").method == METHODS["MF"]
+
+
+def test_a_model_keeps_its_lineage_however_often_items_are_added(tmp_path: Path) -> None:
+    model = EASE().fit(random_world(), Run())
+    first = Lineage.of(save(model, tmp_path / "model"))
+    assert first.additions == 0
+    second = Lineage.of(save(model, tmp_path / "model", lineage=first.longer()))
+    assert second == Lineage(first.root, 1)
+    load(tmp_path / "model")
+    assert Lineage.of(save(model, tmp_path / "model")) == first  # fitted anew
+    with pytest.raises(BadData):
+        Lineage.of(tmp_path)

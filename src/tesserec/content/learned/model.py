@@ -62,14 +62,7 @@ class LearnedEncoder(PieceEncoder):
 
     def network(self, folder: Path, device: str) -> nn.Module:
         """The model of transformers that the folder's config names, ready to look at things."""
-        auto, dtype = package("transformers", self.extra).AutoModel, self.dtype(device)
-        options = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
-        network, told = opened(auto, folder, **options)
-        missing = [n for n in told["missing_keys"] if not any(part in n for part in UNUSED)]
-        if missing:  # they would be drawn at random
-            raise BadSpec(f"{folder} lacks weights of its network, such as {sorted(missing)[0]}.")
-        whole: nn.Module = network.eval().to(device)
-        return whole
+        return pretrained(folder, self.dtype(device), self.extra).eval().to(device)
 
     def dtype(self, device: str) -> torch.dtype:
         """In what the network computes."""
@@ -89,6 +82,21 @@ class LearnedEncoder(PieceEncoder):
                 f"{self.model} has no layer {beyond[0]}.", f"It has 0 to {len(hidden) - 1}."
             )
         return torch.cat([pool(hidden[number]) for number in self.layers], 1)
+
+
+def pretrained(folder: Path, dtype: torch.dtype, extra: str = "text,image") -> nn.Module:
+    """The model of transformers that the folder's config names, with the weights that are there.
+
+    Raises `BadSpec` where any lacks.
+    """
+    auto = package("transformers", extra).AutoModel
+    options = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
+    network, told = opened(auto, folder, **options)
+    missing = [n for n in told["missing_keys"] if not any(part in n for part in UNUSED)]
+    if missing:  # they would be drawn at random
+        raise BadSpec(f"{folder} lacks weights of its network, such as {sorted(missing)[0]}.")
+    whole: nn.Module = network
+    return whole
 
 
 def folder_of(model: str, files: Sequence[str] = KEPT) -> Path:

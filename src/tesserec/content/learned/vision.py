@@ -17,7 +17,7 @@ class VisionEncoder(PictureEncoder):
     def looking(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
         def look(pixels: Tensor) -> Tensor:
             seen = network(pixel_values=pixels, output_hidden_states=bool(self.layers))
-            before = _before_patches(network.config, pixels, seen.last_hidden_state)
+            before = before_patches(network.config, pixels, seen.last_hidden_state)
 
             def pool(hidden: Tensor) -> Tensor:
                 if hidden.ndim == 4:  # a map, as convolutions give: [n, D, H, W]
@@ -33,7 +33,7 @@ class VisionEncoder(PictureEncoder):
         return look
 
 
-def _before_patches(config: Any, pixels: Tensor, hidden: Tensor) -> int:
+def before_patches(config: Any, pixels: Tensor, hidden: Tensor) -> int:
     """How many tokens stand before the patches: the class token, registers, if any."""
     side = getattr(config, "patch_size", None)
     if hidden.ndim != 3 or not isinstance(side, int):

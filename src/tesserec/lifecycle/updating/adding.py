@@ -16,6 +16,8 @@ from tesserec.core.errors import BadData, BadRequest, CannotAnswer, NoContent
 from tesserec.lifecycle.updating.outlines import outlined, shape_of
 from tesserec.recommenders.answerer import Answerer
 from tesserec.recommenders.artifact import empty_network
+from tesserec.recommenders.pipeline.stage import Pipeline
+from tesserec.recommenders.product import ProductRecommender
 
 
 @torch.no_grad()
@@ -27,6 +29,11 @@ def add(recommender: Answering, items: Entities) -> Answering:
     fit. It answers from the CPU, like one that was loaded.
     """
     method, known = recommender.method, recommender.catalog.items
+    if isinstance(recommender, Pipeline):
+        raise CannotAnswer(
+            f"A {type(recommender).__name__} is made of several models, which have items each.",
+            "Add the items to those that read content, and put all together again.",
+        )
     if method is None:
         raise BadRequest(
             "This recommender does not know its method.", "Add to what `fit` returned."
@@ -50,7 +57,10 @@ def add(recommender: Answering, items: Entities) -> Answering:
         if hasattr(type(module), "take_in"):
             cast(Any, module).take_in(new)
     grown = cast(Answerer, method.answer(network, catalog).by(method))
-    return cast(Answering, grown.taking(_on_cpu(recommender.tables()), new))
+    longer = grown.taking(_on_cpu(recommender.tables()), new)
+    if isinstance(longer, ProductRecommender) and isinstance(recommender, ProductRecommender):
+        longer = longer.indexed_like(recommender)
+    return cast(Answering, longer)
 
 
 def fresh(known: Entities, items: Entities) -> Entities:

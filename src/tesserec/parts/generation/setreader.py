@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.generation.postnorm import sinusoids
-from tesserec.parts.generation.t5 import Inner, by_head
-from tesserec.parts.linear import Layer, filled
+from tesserec.parts.generation.t5 import Inner, by_head, one_by_head
+from tesserec.parts.linear import Layer, filled, linear
 from tesserec.parts.pick import pick
 from tesserec.parts.sequences.drop import Drop
 
@@ -58,7 +58,9 @@ class SetAttention(nn.Module):
 
     def forward(self, values: Tensor, packed: Packed, people: Tensor) -> Tensor:
         """[T, D], [S, D] -> [T, D]"""
-        tables = packed.padded(self.into(values))
+        # Three products: the gradients of one that is cut in three would be put together again.
+        parts = [packed.padded(linear(values, part)) for part in self.into.weight.chunk(3)]
+        tables = list(zip(*parts, strict=True))
         related: list[Tensor | None] = [None] * len(tables)
         if self.relation is not None:
             related = list(packed.padded(self.relation(values, packed, people)))
@@ -68,9 +70,11 @@ class SetAttention(nn.Module):
         ]
         return self.out(packed.joined(seen, len(values)))  # type: ignore[no-any-return]
 
-    def _seen(self, mask: Tensor | None, table: Tensor, related: Tensor | None) -> Tensor:
-        """Of sets side by side: [S, W, 3 H Dh], [S, W, 3 Dh] -> [S, W, H Dh]"""
-        query, key, value = by_head(table, 3, self.heads)
+    def _seen(
+        self, mask: Tensor | None, tables: Iterable[Tensor], related: Tensor | None
+    ) -> Tensor:
+        """Of sets side by side: three times [S, W, H Dh], [S, W, 3 Dh] -> [S, W, H Dh]"""
+        query, key, value = (one_by_head(table, self.heads) for table in tables)
         products = query @ key.transpose(2, 3)  # [S, H, W, W]
         if related is not None:
             related_query, related_key, related_value = by_head(related, 3, 1)

@@ -89,8 +89,9 @@ class Attention(nn.Module):
     def looked_at(self, memory: Tensor, packed: Packed) -> list[Seen]:
         """Keys and values of what was read [T, D], once for all who look at it."""
         seen, first = [], 0
-        for group, table in zip(packed.groups, packed.padded(self.keys(memory)), strict=True):
-            key, value = by_head(table, 2, self.heads)
+        parts = (packed.padded(linear(memory, part)) for part in self.keys.weight.chunk(2))
+        for group, *tables in zip(packed.groups, *parts, strict=True):
+            key, value = (one_by_head(table, self.heads) for table in tables)
             rows = slice(first, first + len(group.lengths))
             mask = None if group.mask is None else group.mask[:, None, None]
             seen.append(Seen(rows, key, self._dropped(value), mask))

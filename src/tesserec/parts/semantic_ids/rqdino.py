@@ -3,9 +3,10 @@
 MSCGRec's image quantizer (Vandenhirtz et al., arXiv:2602.03713): DINO's self-distillation (Caron
 et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021,
 arXiv:2104.14294) with the student's features quantised. The paper starts from a pretrained
-network; here a small one of our own learns from the catalogue's pictures alone.
+network: name one as `backbone`. Without, a small one learns from the catalogue's pictures alone.
 """
 
+from itertools import pairwise
 from math import isqrt
 from typing import Annotated, Any, ClassVar, Self
 
@@ -14,10 +15,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tesserec.content.learned.model import digest
 from tesserec.core import Codes, Dataset, Entities, Run
 from tesserec.core.errors import BadSpec, NoContent
 from tesserec.parts.batches import Rows
 from tesserec.parts.linear import Layer
+from tesserec.parts.semantic_ids.backbone import Backbone
 from tesserec.parts.semantic_ids.distilling import Distilling
 from tesserec.parts.semantic_ids.kmeans import nearest
 from tesserec.parts.semantic_ids.quantizer import Quantized, VectorCodebook, VectorQuantizer
@@ -55,7 +58,10 @@ class RQDINO(VectorQuantizer):
     }
 
     # What the paper does not say is DINO's, or small enough for small pictures.
-    channels: tuple[Count, ...] = (32, 64, 128, 256)  # each half as wide and high as the one before
+    # A network of pictures learned elsewhere, such as DINO's: a folder as save_pretrained writes
+    # it, or a name on the hub. "": layers of our own. It learns on, and wants a smaller rate.
+    backbone: str = ""
+    channels: tuple[Count, ...] = (32, 64, 128, 256)  # of our own; each halves width and height
     dim: Count = 64  # of the features that are quantised
     hidden: Count = 256
     answers: Count = 1024  # K: what pictures are sorted into; DINO's are 65,536
@@ -104,10 +110,16 @@ class RQDINO(VectorQuantizer):
             )
         return Eye(name, side, self)
 
+    def key(self, *more: str) -> str:
+        """What is kept belongs to the weights it began with, wherever these lie."""
+        return super().key(*more, *([digest(self.backbone)] if self.backbone else []))
+
     def fit(self, data: Dataset, run: Run) -> Quantized:
         items, rows = data.catalog.items, self.learned_from(data)
         with run.seeded("codebook"):
             codebook = self.codebook(items)
+            if isinstance(codebook.layers, Backbone):
+                codebook.layers.fill(self.backbone)
             pictures = codebook.read(items)
             steps = self.schedule.epochs * len(self.batches.over(rows))
             network = Distilling(self, codebook, pictures, rows, steps)
@@ -125,21 +137,18 @@ class RQDINO(VectorQuantizer):
 
 
 class Eye(VectorCodebook):
-    """Layers that halve a picture's sides, the mean of what is left, and residual codes of it."""
+    """What layers see in a picture, and residual codes of it."""
 
     def __init__(self, name: str, side: int, method: RQDINO) -> None:
         super().__init__(name)
         self.side = side
-        layers, before = [], 3
-        for channels in method.channels:
-            layers += [
-                nn.Conv2d(before, channels, 3, stride=2, padding=1),
-                nn.GroupNorm(1, channels),
-                nn.GELU(),
-            ]
-            before = channels
-        self.layers = nn.Sequential(*layers)
-        self.out = Layer(before, method.dim)
+        self.layers: Backbone | Convolutions
+        if method.backbone:
+            self.layers = Backbone(method.backbone)
+            self.layers.check(side // 2 if method.local else side)
+        else:
+            self.layers = Convolutions(method.channels)
+        self.out = Layer(self.layers.width, method.dim)
         tables = method.dim**-0.5 * torch.randn(method.levels, method.codes, method.dim)
         self.tables = nn.Parameter(tables)  # [L, K, d]
 
@@ -149,8 +158,7 @@ class Eye(VectorCodebook):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Of pictures of any size: [n, 3, S, S] -> [n, d]"""
-        seen = self.layers((pictures - 0.5) / 0.25)
-        return functional.layer_norm(self.out(seen.mean((2, 3))), (self.out.out_features,))
+        return functional.layer_norm(self.out(self.layers(pictures)), (self.out.out_features,))
 
     def quantised(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Codes, what was left at each level, and the rows chosen: [n, L], 2 x [n, L, d]"""
@@ -168,3 +176,22 @@ class Eye(VectorCodebook):
             self.quantised(self.features(self.pictures(block)))[0] for block in vectors.split(BLOCK)
         ]
         return torch.cat(found)
+
+
+class Convolutions(nn.Sequential):
+    """Layers that halve a picture's sides, and the mean of what is left: [n, 3, S, S] -> [n, D]"""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        layers: list[nn.Module] = []
+        for before, after in pairwise((3, *channels)):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1),
+                nn.GroupNorm(1, after),
+                nn.GELU(),
+            ]
+        super().__init__(*layers)
+        self.width = channels[-1]
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        seen: Tensor = super().forward((pictures - 0.5) / 0.25)
+        return seen.mean((2, 3))

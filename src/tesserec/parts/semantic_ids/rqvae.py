@@ -101,7 +101,7 @@ class Quantising(nn.Module):
     def loss(self, batch: RowBatch) -> Losses:
         """[E]"""
         wanted = self.codebook.scaled(self.vectors.index_select(0, batch.row))
-        latents = self.codebook.encoder(wanted)
+        latents = self.codebook.latents(wanted)
         # A code is the nearest row: half the digits would choose another.
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.float()
@@ -110,7 +110,7 @@ class Quantising(nn.Module):
             errors = self.method.quantisation * self.errors(levels).sum(1)
             errors = errors + self.regular(levels, told, batch)
         self.seen = Levels(levels.codes, levels.rests.detach(), levels.chosen.detach())
-        return Losses(self.error(self.codebook.decoder(told), wanted) + errors)
+        return Losses(self.error(self.codebook.rebuilt(told), wanted) + errors)
 
     def errors(self, levels: Levels) -> Tensor:
         """How far codes are from what they stand for, for the codes and for the encoder: [E, L]"""
@@ -164,7 +164,7 @@ def straight(latents: Tensor, quantised: Tensor) -> Tensor:
 @torch.no_grad()
 def begin(codebook: Autoencoder, vectors: Tensor, generator: torch.Generator) -> None:
     """Each level begins as k-means of what the levels before leave of some vectors: [n, D]"""
-    rest = codebook.encoder(codebook.scaled(vectors))
+    rest = codebook.latents(codebook.scaled(vectors))
     for table in codebook.tables:
         table.copy_(kmeans(rest, len(table), generator))
         rest = rest - table[nearest(rest, table)[0]]

@@ -40,9 +40,14 @@ class FaissIndex(Index):
     def empty(self, dim: int, count: int) -> Any:
         """A faiss index for `count` vectors of so many numbers, with nothing in it."""
 
-    def vectors(self, items: Tensor) -> Tensor:
-        """What is put into the index: [I, D] -> [I, D + 1]"""
-        return of_one_length(items.detach().cpu().float())
+    def vectors(self, items: Tensor, known: int | None = None) -> Tensor:
+        """What is put into the index, or was put for the first `known`: [I, D] -> [I, D + 1]"""
+        return of_one_length(items.detach().cpu().float(), known)
+
+    def grown(self, searcher: Any, items: Tensor, known: int) -> Searcher:
+        index = library().clone_index(searcher.index)
+        index.add(self.vectors(items, known)[known:].contiguous().numpy())
+        return Found(index, searcher.dim)
 
     def build(self, items: Tensor) -> Searcher:
         vectors = self.vectors(items)
@@ -68,7 +73,7 @@ class FaissFlat(FaissIndex):
 
     is_exact: ClassVar[bool] = True
 
-    def vectors(self, items: Tensor) -> Tensor:
+    def vectors(self, items: Tensor, known: int | None = None) -> Tensor:
         return items.detach().cpu().float()
 
     def empty(self, dim: int, count: int) -> Any:
@@ -103,7 +108,7 @@ class FaissHNSW(FaissIndex):
     effort: int = Field(default=200, ge=1)  # efConstruction: how well neighbours are looked for
     breadth: int = Field(default=128, ge=1)  # efSearch: how many ways are followed at once
 
-    def vectors(self, items: Tensor) -> Tensor:
+    def vectors(self, items: Tensor, known: int | None = None) -> Tensor:
         return items.detach().cpu().float()
 
     def empty(self, dim: int, count: int) -> Any:
@@ -131,8 +136,11 @@ class Found:
         return torch.from_numpy(rows)
 
 
-def of_one_length(items: Tensor) -> Tensor:
-    """Each vector with one number more, which makes it as long as the longest: [I, D + 1]"""
+def of_one_length(items: Tensor, known: int | None = None) -> Tensor:
+    """Each vector with one number more, which makes it as long as the longest: [I, D + 1]
+
+    As the longest of the first `known`, where there are more: what is longer stays as it is.
+    """
     squares = items.square().sum(1)
-    longest = squares.max() if len(squares) else squares.sum()
+    longest = squares[:known].max() if len(squares[:known]) else squares[:0].sum()
     return torch.cat([items, (longest - squares).clamp(min=0).sqrt()[:, None]], 1)

@@ -46,6 +46,12 @@ class Indexed:
         made = cls(kind, kind.build(items), 1.0, len(queries))
         return made if kind.is_exact else replace(made, recall=made.measured(items, queries))
 
+    def grown(self, items: Tensor, known: int, queries: Tensor) -> "Indexed":
+        """The same kind for more items, measured anew; those it knows are not put in again."""
+        searcher = self.kind.grown(self.searcher, items, known)
+        made = replace(self, searcher=searcher, queries=len(queries))
+        return made if self.kind.is_exact else replace(made, recall=made.measured(items, queries))
+
     def measured(self, items: Tensor, queries: Tensor, k: int = MEASURED) -> float:
         """The share of the exact best k of some queries that the index finds: recall@k."""
         k = min(k, len(items))

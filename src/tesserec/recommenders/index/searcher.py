@@ -26,6 +26,13 @@ class Index(Spec):
     def build(self, items: Tensor) -> Searcher:
         """From the vectors of all items: [I, D]"""
 
+    def grown(self, searcher: Any, items: Tensor, known: int) -> Searcher:
+        """One more for the same items with others behind them: [I, D], the first `known` its own.
+
+        What is given is left as it is.
+        """
+        return self.build(items)
+
     @abstractmethod
     def write(self, searcher: Any, folder: Path) -> None:
         """What `read` needs besides the vectors, into files in a folder."""

@@ -18,6 +18,12 @@ class Finder:
     things: Entities
     worth: pl.Series
 
+    def only(self, rows: pl.Series) -> "Finder":
+        """A search through some of them."""
+        things = self.things
+        features = things.features[rows] if things.features.width else things.features
+        return Finder(Entities(things.ids.gather(rows), features), self.worth.gather(rows))
+
     @cached_property
     def _texts(self) -> pl.DataFrame:
         ids = self.things.ids.cast(pl.String).str.to_lowercase()

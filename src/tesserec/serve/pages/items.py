@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 from fastapi import APIRouter, Request, Response
 
 from tesserec.serve.pages import codes
@@ -36,11 +37,10 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/items")
     async def items(request: Request) -> Response:
-        """The catalogue, to be searched."""
+        """The catalogues of all versions in memory, to be searched."""
         visitor = await site.door.admit(request)
-        words, look = site.read(Search, request).find, site.look()
-        rows, total = await asyncio.to_thread(look.things.find, words, SHOWN)
-        shown = [(look.face(row), int(look.events[row])) for row in rows]
+        words = site.read(Search, request).find
+        shown, total = await asyncio.to_thread(_found, site, words)
         contents: dict[str, Any] = {"items": shown, "total": total, "find": words}
         return site.page(request, visitor, "items.html.j2", **contents)
 
@@ -48,7 +48,8 @@ def routes(site: Site) -> APIRouter:
     async def item(request: Request) -> Response:
         """One item, and what is like it."""
         visitor = await site.door.admit(request)
-        name, look = site.read(Named, request).id, site.look()
+        name = site.read(Named, request).id
+        look = site.look_at(name)
         row = look.row(name)
         near = await _near(site, look, name, visitor.request_id)
         found = await asyncio.to_thread(_families, look, name)
@@ -58,6 +59,7 @@ def routes(site: Site) -> APIRouter:
             "events": int(look.events[row]),
             "near": near,
             "families": found,
+            "knowing": _knowing(site, name),
             "knows_people": look.served.people is not None,
         }
         return site.page(request, visitor, "item.html.j2", **contents)
@@ -66,13 +68,43 @@ def routes(site: Site) -> APIRouter:
     async def audience(request: Request) -> Response:
         """Who of some people gets an item."""
         visitor = await site.door.admit(request)
-        name, look = site.read(Named, request).id, site.look()
+        name = site.read(Named, request).id
+        look = site.look_at(name)
         face = look.face(look.row(name))
         found = await audiences.of(look, visitor.request_id)
         contents: dict[str, Any] = {"face": face, "audience": found, "users": found.of(name)}
         return site.page(request, visitor, "audience.html.j2", **contents)
 
     return router
+
+
+def _found(site: Site, words: str) -> tuple[list[tuple[Face, int]], int]:
+    """Items that hold words, with how often they were chosen, and how many there are.
+
+    Those of the version that answers come first, then what only others know.
+    """
+    shown: list[tuple[Face, int]] = []
+    total, known = 0, None
+    for served in site.service.models.loaded:
+        look = site.look(served)
+        things, rows_of = look.things, None
+        if known is not None:
+            rows_of = (~look.items.ids.cast(pl.String).is_in(known.implode())).arg_true()
+            things = things.only(rows_of)
+        rows, count = things.find(words, SHOWN - len(shown))
+        rows = rows if rows_of is None else rows_of.gather(rows).to_list()
+        shown += [(look.face(row), int(look.events[row])) for row in rows]
+        total += count
+        ids = look.items.ids.cast(pl.String)
+        known = ids if known is None else pl.concat([known, ids])
+    return shown, total
+
+
+def _knowing(site: Site, item: str) -> list[str]:
+    """The versions in memory that know an item, where there are others."""
+    loaded = site.service.models.loaded
+    names = [served.version.name for served in loaded if item in served.items]
+    return names if len(loaded) > 1 else []
 
 
 async def _near(site: Site, look: Look, name: str, request_id: str) -> list[Near]:
@@ -83,7 +115,8 @@ async def _near(site: Site, look: Look, name: str, request_id: str) -> list[Near
     by_model, by_vectors = await asyncio.gather(
         similar(site.service, look, request_id, name, k), asyncio.gather(*asked)
     )
-    found = [Near("the model", "What it answers to “similar”.", by_model)]
+    about = f"What {look.served.version.name} answers to “similar”."
+    found = [Near("the model", about, by_model)]
     for table, pairs in zip(tables, by_vectors, strict=True):
         faces = look.faces_of([one for one, _ in pairs])
         lines = [Line(face, value) for face, (_, value) in zip(faces, pairs, strict=True)]

@@ -58,6 +58,13 @@ class Site:
             self._looks = {**kept, served: Look(served)}
         return self._looks[served]
 
+    def look_at(self, item: str) -> Look:
+        """What pages show of the first version in memory that knows an item."""
+        for served in self.service.models.loaded:
+            if item in served.items:
+                return self.look(served)
+        return self.look()
+
     def read(self, kind: type[Body], request: Request) -> Body:
         """The query of an address as what it should be. Raises `ValidationError`."""
         given: dict[str, Any] = {}

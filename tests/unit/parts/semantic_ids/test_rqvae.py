@@ -101,6 +101,20 @@ def test_reconstruction_teaches_encoder_and_decoder_and_no_code() -> None:
     assert found["codebook.tables"].abs().sum() == 0
 
 
+def test_a_row_costs_and_teaches_the_same_in_a_batch_of_any_length() -> None:
+    """Batches of odd length are filled up with rows that must not count."""
+    network = network_of(small(hidden=(160,)), items=90, width=140)
+    rows = torch.arange(90)  # 96 when they are filled
+    together = network.loss(batch_of(rows)).each
+    apart = [network.loss(batch_of(few)).each for few in rows.split(30)]
+    assert together.shape == (90,)
+    torch.testing.assert_close(together, torch.cat(apart))
+    found = gradients(network, together.sum())
+    wanted = gradients(network, torch.cat(apart).sum())
+    for name, one in wanted.items():
+        torch.testing.assert_close(found[name], one, msg=name, rtol=1e-4, atol=1e-5)
+
+
 def test_nothing_asks_for_a_gradient_of_the_vectors() -> None:
     network = network_of(small())
     assert not network.vectors.requires_grad

@@ -1,0 +1,1 @@
+"""What needs a GPU: papers' sizes, trained and evaluated by one command."""
