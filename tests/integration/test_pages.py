@@ -24,7 +24,17 @@ from toys.worlds import world
 
 READ, ADMIN = "r" * 20, "a" * 20
 KEYS = Keys.of({"read": [READ], "admin": [ADMIN]})
-PAGES = ("/people", "/person", "/items", "/ids", "/models", "/models/compare", "/data", "/activity")
+PAGES = (
+    "/people",
+    "/person",
+    "/items",
+    "/ids",
+    "/models",
+    "/models/compare",
+    "/data",
+    "/monitor",
+    "/activity",
+)
 
 
 def shop() -> Dataset:

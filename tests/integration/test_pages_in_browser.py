@@ -6,22 +6,28 @@ With TESSEREC_SCREENSHOTS=FOLDER pictures of the pages are left there.
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from tesserec.core import Dataset
 from tesserec.data.build import from_tables
 from tesserec.data.format import read
+from tesserec.lifecycle.monitor import Trained
 from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.popular import Popular
 from tesserec.methods.generative.tiger import TIGER
+from tesserec.serve.keeping import Event, Exposure
 from tesserec.serve.keys import Keys
 from tesserec.serve.limits import Limits
+from tesserec.serve.service import Service
 from toys.pictures import as_file, plain
 from toys.serving import PATIENCE, service_of, serving
 
@@ -29,6 +35,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
+DAY = 86_400  # seconds
 KEY = "k" * 20
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1100, "height": 900}
@@ -230,6 +237,7 @@ def test_every_page_fits_is_readable_and_named(
         "models": "/models",
         "activity": "/activity",
         "data": "/data",
+        "monitor": "/monitor",
     }
     wide = "wide" if size is DESK else "phone"
     with opened("/people", "tiger", viewport=size, color_scheme=scheme) as page:
@@ -314,6 +322,58 @@ def test_two_models_are_compared_and_one_is_activated(opened: Any) -> None:
         name = button.get_attribute("aria-label").removeprefix("Let it answer: ")
         button.click()
         page.locator("footer").get_by_text(f"{name} answers").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_monitor_shows_what_has_changed(
+    run: Path, browser: Any, size: dict[str, int], scheme: str
+) -> None:
+    place = run / "ease"
+    data = read(place / "data")
+    learned = Trained.of(data)
+    times = {"first": int(time.time()) - 60 * DAY, "newest": int(time.time()) - 40 * DAY}
+    items = learned.items.with_columns(pl.col("events") * 20)
+    replace(learned, items=items, moment=time.time() - 39 * DAY, **times).save(place)
+    service = service_of(place, limits=Limits(seconds=PATIENCE))
+    noted(service, place)
+    wide = "wide" if size is DESK else "phone"
+    with serving(service) as client:
+        base = str(client.base_url).rstrip("/")
+        with watched(browser, base, viewport=size, color_scheme=scheme) as page:
+            page.goto(base + "/people")
+            parts = page.get_by_role("navigation", name="Pages")
+            parts.get_by_role("link", name="Monitor").focus()
+            page.keyboard.press("Enter")
+            page.get_by_role("heading", name="Monitor").wait_for()
+            assert page.locator("#new_items .verdict").text_content() == "act"
+            assert page.locator("#popularity_index .verdict").text_content() == "act"
+            assert page.locator("#age .verdict").text_content() == "watch"
+            assert page.locator("#clicks .verdict").text_content() == "watch"
+            assert page.locator(".lead .verdict").text_content() == "act"
+            assert page.get_by_text("What to do:").count() >= 4
+            assert page.locator(".cards svg").count() == 3
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+            assert page.evaluate(UNNAMED) == []
+            assert page.evaluate(PALE) == []
+            keep(page, f"monitor-drift-{wide}-{scheme}")
+
+
+def noted(service: Service, place: Path) -> None:
+    """Four weeks in which one taste takes over, new items come, and answers are clicked less."""
+    draw, now = np.random.default_rng(0), time.time()
+    version, events, shown = service.models.active.version.name, [], []
+    for number in range(1500):
+        moment = now - 27.9 * DAY * draw.uniform()
+        user, late = f"u{number % 40:02d}", moment > now - 14 * DAY
+        items = [f"i{one:02d}" for one in draw.permutation(8)[:6]]
+        shown.append(Exposure(f"r{number}", version, user, tuple(items), moment))
+        if draw.uniform() < (0.04 if late else 0.2):
+            events.append(Event(f"c{number}", user, items[0], int(moment) + 60))
+        item = f"new-{number % 3}" if number % 3 else f"i{4 * (number % 2):02d}"
+        events.append(Event(f"e{number}", user, item, int(moment) + 90))
+    service.keeper.add(events)
+    service.keeper.show(shown)
 
 
 def test_a_key_is_asked_for_and_forgotten(run: Path, browser: Any) -> None:

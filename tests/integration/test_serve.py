@@ -268,6 +268,7 @@ def test_every_route_but_the_probes_needs_its_key(run: Path) -> None:
         "/v1/models/split": (ADMIN, {"weights": {"none": 1.0}}),
         "/v1/models/shadow": (ADMIN, {"version": "none"}),
         "/v1/models/report": (READ, None),
+        "/v1/monitor": (READ, None),
         "/v1/users/{user}": (ADMIN, None),
     }
     with serving(service_of(run, keys=KEYS)) as client:

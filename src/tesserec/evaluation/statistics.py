@@ -45,6 +45,20 @@ def wilson(hits: int, tries: int) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
+def difference(hits: int, tries: int, others: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share less another one (Newcombe, Statistics in Medicine 1998, method 10).
+
+    It is made of the two Wilson intervals. NaN bounds where there is nothing to divide by.
+    """
+    if not tries or not of:
+        return float("nan"), float("nan")
+    (low, high), (below, above) = wilson(hits, tries), wilson(others, of)
+    one, other = hits / tries, others / of
+    down = np.hypot(one - low, above - other)
+    up = np.hypot(high - one, other - below)
+    return float(one - other - down), float(one - other + up)
+
+
 def over_seeds(values: Floats) -> tuple[float, float]:
     """95 % interval of the mean over seeds, by Student's t."""
     if len(values) < 2:

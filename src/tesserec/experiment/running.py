@@ -21,6 +21,7 @@ from tesserec.experiment.peeking import refuse_peeking
 from tesserec.experiment.preparing import Prepared
 from tesserec.experiment.study import Study
 from tesserec.experiment.table import over_seeds
+from tesserec.lifecycle.monitor import Trained
 from tesserec.recommenders import save
 from tesserec.recommenders.pipeline import Pipeline
 
@@ -92,6 +93,7 @@ def fit(
     recommender = method.fit(train, run) if learn is None else learn(folder, train, run)
     seconds = time.perf_counter() - began
     contents.keep(prepared.learned, folder)
+    Trained.of(prepared.split.train).save(folder)
     save(recommender, folder / "model")
     watched = measures_of(method)
     facts = {

@@ -56,6 +56,25 @@ def area(series: Series, axes: Axes) -> str:
     return frame.drawn(parts, [])
 
 
+def band(rows: Sequence[tuple[float, float, float, float]], axes: Axes) -> str:
+    """A line over the ground between its bounds; rows are x, value, low and high."""
+    values = Series("value", [(x, value) for x, value, _, _ in rows])
+    bounds = [Series("low", [(x, low) for x, _, low, _ in rows])]
+    bounds.append(Series("high", [(x, high) for x, _, _, high in rows]))
+    frame = _Frame.around([values, *bounds], axes)
+    low, high = ([frame.place(*point) for point in one.points] for one in bounds)
+    ground = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*low, *reversed(high)])
+    line = " ".join(
+        f"{x:.1f},{y:.1f}" for x, y in map(frame.place, *zip(*values.points, strict=True))
+    )
+    parts = [f'<polygon class="area" points="{ground}"/>']
+    parts.append(f'<polyline class="line s0" points="{line}"/>')
+    if len(rows) == 1:
+        (x, bottom), (_, top) = low[0], high[0]
+        parts += [_line("whisker s0", x, bottom, x, top), _dot(*frame.place(*values.points[0]), 0)]
+    return frame.drawn(parts, [])
+
+
 def scatter(series: Sequence[Series], axes: Axes) -> str:
     """A labelled dot per series."""
     frame = _Frame.around(series, axes)

@@ -1,6 +1,6 @@
 """A run learns from new events by a few epochs; `adding` takes in new items.
 
-The data that the run was fitted on are left alone.
+The data that the run was fitted on are left alone; what it learned from (`trained_on/`) grows.
 """
 
 import time
@@ -28,6 +28,7 @@ from tesserec.experiment.updated import (
     now,
     write,
 )
+from tesserec.lifecycle.monitor import Trained
 from tesserec.lifecycle.updating import Updater, continued
 from tesserec.lifecycle.updating.continuing import together
 from tesserec.recommenders import load
@@ -80,6 +81,9 @@ def add_events(run: Path, file: Path, updater: Updater, options: Options) -> Upd
             )
         write(place, grown, told, "events", _events_of(after))
         crown_above(run, place)
+        trained = Trained.read(place)
+        if trained is not None:
+            trained.plus(Trained.of(after)).save(place)
     return told
 
 

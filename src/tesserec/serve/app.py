@@ -14,7 +14,17 @@ from tesserec.serve.guard import Guard
 from tesserec.serve.openapi import describe
 from tesserec.serve.pages.routes import routes as pages
 from tesserec.serve.pages.site import Site
-from tesserec.serve.routes import events, explain, health, items, models, recommend, similar, users
+from tesserec.serve.routes import (
+    events,
+    explain,
+    health,
+    items,
+    models,
+    monitor,
+    recommend,
+    similar,
+    users,
+)
 from tesserec.serve.service import Service
 
 TURN = 0.0005  # seconds
@@ -30,12 +40,13 @@ def application(service: Service) -> FastAPI:
         # The loop and the model's thread take turns: the default lets one wait for 5 ms.
         sys.setswitchinterval(TURN)
         service.log.say("ready", model=service.models.active.version.name)
-        following = asyncio.create_task(_follow(service))
+        beside = [asyncio.create_task(job(service)) for job in (_follow, _watch)]
         yield
         service.stopping = True
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for job in beside:
+            job.cancel()
+            with suppress(asyncio.CancelledError):
+                await job
         await asyncio.to_thread(site.close)
         await asyncio.to_thread(service.close)
         service.log.flush()
@@ -43,7 +54,7 @@ def application(service: Service) -> FastAPI:
 
     # Pages of FastAPI that show the description would load scripts from elsewhere.
     app = FastAPI(title="tesserec", lifespan=life, docs_url=None, redoc_url=None)
-    for one in (recommend, similar, explain, events, items, users, models, health):
+    for one in (recommend, similar, explain, events, items, users, models, monitor, health):
         app.include_router(one.routes(service))
     app.include_router(pages(site))
     app.add_middleware(Guard, service=service)
@@ -77,5 +88,15 @@ async def _follow(service: Service) -> None:
             if str(error) != refused:  # said once, and not every second
                 service.log.trouble(error)
             refused = str(error)
+        except Exception as error:
+            service.log.trouble(error)
+
+
+async def _watch(service: Service) -> None:
+    """Look at how the model does now and then, so that /metrics can tell without being asked."""
+    while True:
+        await asyncio.sleep(service.limits.monitor_seconds)
+        try:
+            await asyncio.to_thread(service.monitoring.report)
         except Exception as error:
             service.log.trouble(error)

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import polars as pl
+
 from tesserec.lifecycle.forgetting.receipt import digest_of
+from tesserec.lifecycle.monitor.live import EVENTS, SHOWN
 from tesserec.serve.traffic import Traffic
 
 _ADDITIONS = re.compile(r"(?<=-[0-9a-f]{8})\+[0-9]+$")
@@ -92,6 +95,10 @@ class Keeper(Protocol):
         """Which of these users were ever forgotten."""
         ...
 
+    def latest_forgotten(self) -> float:
+        """When somebody was forgotten last, in seconds since 1970; 0 for never."""
+        ...
+
     def versions(self) -> list[Version]:
         """The models that were ever activated, the latest last."""
         ...
@@ -134,6 +141,14 @@ class Keeper(Protocol):
 
     def tallies(self, since: float, window: float) -> list[Tally]:
         """What each version showed since a moment; a click comes within so many seconds."""
+        ...
+
+    def latest_events(self, most: int) -> pl.DataFrame:
+        """The events that arrived last, with a time, at most so many: user, item, time."""
+        ...
+
+    def latest_exposures(self, version: str, since: float, most: int) -> pl.DataFrame:
+        """What one version showed last, at most so many answers: user, items, time."""
         ...
 
     def close(self) -> None:
@@ -182,6 +197,10 @@ class Memory:
     def forgotten(self, users: Sequence[str]) -> list[bool]:
         with self._lock:
             return [digest_of(user) in self._forgotten for user in users]
+
+    def latest_forgotten(self) -> float:
+        with self._lock:
+            return max(self._forgotten.values(), default=0.0)
 
     def versions(self) -> list[Version]:
         with self._lock:
@@ -248,6 +267,18 @@ class Memory:
                 counts = (len(mine), len(users), len(set(users)), clicked)
                 found.append(Tally(version, shadow, *counts))
             return found
+
+    def latest_events(self, most: int) -> pl.DataFrame:
+        with self._lock:
+            events = [one for several in self._events.values() for one in several]
+        rows = [(one.user, one.item, one.time) for one in events if one.time is not None]
+        return pl.DataFrame(rows, schema=EVENTS, orient="row").tail(most)
+
+    def latest_exposures(self, version: str, since: float, most: int) -> pl.DataFrame:
+        with self._lock:
+            shown = [one for one in self._shown if one.version == version and not one.shadow]
+        rows = [(one.user, list(one.items), one.time) for one in shown if one.time > since]
+        return pl.DataFrame(rows, schema=SHOWN, orient="row").tail(most)
 
     def close(self) -> None:
         """Nothing is held open."""

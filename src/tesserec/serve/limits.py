@@ -25,6 +25,7 @@ class Limits(Spec):
     exposures: int = Field(1 << 24, ge=0)  # bytes of answers that wait to be noted for the report
     exposure_days: float = Field(30.0, gt=0)  # for which they are kept
     shadows: int = Field(1 << 22, ge=0)  # bytes of requests that wait for the shadow
+    monitor_seconds: float = Field(900.0, gt=0)  # for which what the monitor says stays
     versions: int = Field(4, ge=1)  # among which traffic is split; each is in memory
     rate: float | None = Field(None, gt=0)  # requests a second for each key; None: as they come
     stop_seconds: int = Field(30, ge=1)  # for what was begun, once the server is told to stop

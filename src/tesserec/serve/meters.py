@@ -12,6 +12,9 @@ from prometheus_client import (
     multiprocess,
 )
 
+from tesserec.lifecycle.monitor import Report
+
+VERDICTS = {"fine": 0, "watch": 1, "act": 2}
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several workers add their figures up
@@ -57,6 +60,23 @@ class Meters:
         self.shadows_answered, self.shadows_full, self.shadows_failed = (
             shadows.labels(how) for how in ("answered", "dropped", "failed")
         )
+
+        def watched(name: str, says: str, *labels: str) -> Gauge:
+            name = f"tesserec_monitor_{name}"
+            return Gauge(name, says, labels, registry=here, multiprocess_mode="livemostrecent")
+
+        self.signals = watched("value", "What is watched.", "signal")
+        says = "0 fine, 1 watch, 2 act, -1 too few to judge or unknown."
+        self.verdicts = watched("verdict", says, "signal")
+        self.moment = watched("timestamp_seconds", "When the monitor last looked.")
+
+    def monitored(self, report: Report) -> None:
+        """What the monitor says."""
+        for signal in report.signals:
+            value = float("nan") if signal.value is None else signal.value
+            self.signals.labels(signal.name).set(value)
+            self.verdicts.labels(signal.name).set(VERDICTS.get(signal.verdict, -1))
+        self.moment.set(report.moment)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """One request more."""

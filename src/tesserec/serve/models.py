@@ -29,7 +29,7 @@ class Models:
     def __init__(self, run: Path, data: str | None, keeper: Keeper) -> None:
         self.run, self.data, self.keeper = run, data, keeper
         self._swapping = threading.Lock()
-        self.active = prepared(_read(self._first(), data))
+        self.active = prepared(_read(chosen(run, keeper), data))
         self.previous: Served | None = None
         self._loading = threading.Lock()
         # A version that is gone keeps nobody from being answered; `follow` says what is wrong.
@@ -68,7 +68,7 @@ class Models:
 
     def versions(self) -> dict[str, Version]:
         """The models in the run folder by name; a model that was fitted anew has a new name."""
-        return {version.name: version for version in _versions(self.run, self.run.resolve().name)}
+        return versions_in(self.run)
 
     def activate(self, name: str) -> bool:
         """Let a version answer everybody, and remember that; whether it was not active already.
@@ -214,18 +214,27 @@ class Models:
             raise UnknownId(f"There is no version {name!r}.", f"There are {', '.join(versions)}.")
         return prepared(_read(found, self.data))
 
-    def _first(self) -> Version:
-        """The version that was activated last, or else the one that validated best."""
-        versions = self.versions()
-        last = self.keeper.active()
-        for version in versions.values():
-            if last is not None and version.stem == last.stem:
-                return version
-        best = str(RunFolder(self.run).best().path)
-        found = [one for one in versions.values() if one.folder == best]
-        if not found:
-            raise BadData(f"{self.run} holds no model.", "Name what `tesserec fit` has written.")
-        return found[0]
+
+def chosen(run: Path, keeper: Keeper) -> Version:
+    """The version that was activated last, or else the one that validated best.
+
+    Raises `BadData` for a folder that holds no model.
+    """
+    versions = versions_in(run)
+    last = keeper.active()
+    for version in versions.values():
+        if last is not None and version.stem == last.stem:
+            return version
+    best = str(RunFolder(run).best().path)
+    found = [one for one in versions.values() if one.folder == best]
+    if not found:
+        raise BadData(f"{run} holds no model.", "Name what `tesserec fit` has written.")
+    return found[0]
+
+
+def versions_in(run: Path) -> dict[str, Version]:
+    """The models in a run folder by name; a model that was fitted anew has a new name."""
+    return {version.name: version for version in _versions(run, run.resolve().name)}
 
 
 def prepared(served: Served, counts: Sequence[int] = (1, 8, 64)) -> Served:

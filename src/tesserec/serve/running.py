@@ -42,14 +42,9 @@ def serve(serving: Serving, say: Callable[[str], None] = lambda line: None) -> N
     Raises `BadSpec` for an address that cannot be had, or that needs keys, and for workers that
     share nothing.
     """
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtra(
-            f"{error.name} is not installed.", "Run: pip install 'tesserec[serve]'"
-        ) from None
+    check_installed()
+    import uvicorn
+
     from tesserec.serve.keys import Keys
 
     Keys.read(serving.keys).check_host(serving.host)
@@ -77,6 +72,18 @@ def serve(serving: Serving, say: Callable[[str], None] = lambda line: None) -> N
 
         config = uvicorn.Config(f"{__name__}:from_environment", factory=True, **options)
         Multiprocess(config, [door]).run()
+
+
+def check_installed() -> None:
+    """Raise `MissingExtra` without what a server is made of."""
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(
+            f"{error.name} is not installed.", "Run: pip install 'tesserec[serve]'"
+        ) from None
 
 
 def build(serving: Serving) -> Any:

@@ -18,6 +18,7 @@ from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
 from tesserec.serve.meters import Meters
 from tesserec.serve.models import Models
+from tesserec.serve.monitoring import Monitoring
 from tesserec.serve.problems import Problem, busy
 from tesserec.serve.questions import Near, Question, Why
 from tesserec.serve.rates import Rates
@@ -61,6 +62,9 @@ class Service:
         self.writing: Batcher[Posted, int] = Batcher(self._keep, limits.batch, waiting, "events")
         self.growing: Batcher[Arrived, Taken] = Batcher(self._take_in, 1, limits.additions, "items")
 
+        self.monitoring = Monitoring(
+            self.models, self.keeper, limits.monitor_seconds, self.meters.monitored
+        )
         self.beside = Beside(
             self.models,
             self.keeper,

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from tesserec.serve import store
 from tesserec.serve.keeping import Event, Exposure, Tally, Version
 from tesserec.serve.traffic import Traffic
@@ -33,6 +35,9 @@ class Stored:
 
     def forgotten(self, users: Sequence[str]) -> list[bool]:
         return self.store.forgotten(users)
+
+    def latest_forgotten(self) -> float:
+        return self.store.latest_forgotten()
 
     def versions(self) -> list[Version]:
         return [Version(one.name, one.folder) for one in self.store.versions()]
@@ -70,6 +75,12 @@ class Stored:
 
     def tallies(self, since: float, window: float) -> list[Tally]:
         return [Tally(**vars(one)) for one in self.store.tallies(since, window)]
+
+    def latest_events(self, most: int) -> pl.DataFrame:
+        return self.store.latest_events(most)
+
+    def latest_exposures(self, version: str, since: float, most: int) -> pl.DataFrame:
+        return self.store.latest_exposures(version, since, most)
 
     def close(self) -> None:
         self.store.close()

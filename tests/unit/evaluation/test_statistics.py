@@ -4,6 +4,7 @@ from scipy import stats
 
 from tesserec.evaluation import statistics
 from tesserec.evaluation.statistics import (
+    difference,
     holm,
     interval,
     intervals,
@@ -103,3 +104,15 @@ def test_the_interval_of_a_share_ends_where_the_score_test_would_refuse_it() -> 
             away = abs(hits / tries - end) / np.sqrt(max(end * (1 - end), 1e-300) / tries)
             assert away == pytest.approx(1.959964, abs=1e-5) or end in (0.0, 1.0)
     assert np.isnan(wilson(0, 0)).all()
+
+
+def test_the_interval_of_a_difference_covers_it_about_95_times_in_100():
+    draw = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        low, high = difference(draw.binomial(150, 0.3), 150, draw.binomial(80, 0.1), 80)
+        covered += low <= 0.2 <= high
+    assert 0.92 <= covered / 400 <= 0.98
+    # 56 of 70 less 48 of 80: the first example of Newcombe's table of method 10.
+    assert difference(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert np.isnan(difference(1, 2, 0, 0)).all()

@@ -29,6 +29,7 @@ PARTS = (
     ("Ids", "/ids"),
     ("Models", "/models"),
     ("Data", "/data"),
+    ("Monitor", "/monitor"),
     ("Activity", "/activity"),
 )
 

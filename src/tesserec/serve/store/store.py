@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -23,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tesserec.core.errors import BadRequest, UnknownId
 from tesserec.lifecycle.forgetting.receipt import digest_of
 from tesserec.serve.store.engine import Database
+from tesserec.serve.store.lately import latest_events, latest_exposures
 from tesserec.serve.store.migrating import migrate
 from tesserec.serve.store.rows import Event, Exposure, Item, Session, Tally, Version
 from tesserec.serve.store.scrubbing import check, hide, scrub
@@ -115,6 +117,11 @@ class Store:
         with self._database.reading() as connection:
             there = self._forgotten(connection, digests)
         return [digest in there for digest in digests]
+
+    def latest_forgotten(self) -> float:
+        """When somebody was forgotten last, in seconds since 1970; 0 for never."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.max(FORGOTTEN.c.time))).scalar_one() or 0.0
 
     def forget_item(self, item: str) -> int:
         """Remove an item and all events with it, from the files too; returns how many rows went.
@@ -265,6 +272,18 @@ class Store:
         """What each version showed since a moment, and how much of it was clicked within a time."""
         with self._database.reading() as connection:
             return tallies(connection, since, window)
+
+    # For the monitor
+
+    def latest_events(self, most: int) -> pl.DataFrame:
+        """The events that arrived last, with a time, at most so many: user, item, time."""
+        with self._database.reading() as connection:
+            return latest_events(connection, most)
+
+    def latest_exposures(self, version: str, since: float, most: int) -> pl.DataFrame:
+        """What one version showed last, at most so many answers: user, items, time."""
+        with self._database.reading() as connection:
+            return latest_exposures(connection, version, since, most)
 
     # Steps
 
