@@ -16,7 +16,7 @@ from tesserec.serve.log import Log
 from tesserec.serve.models import Models
 from tesserec.serve.running import keeper_of
 from tesserec.serve.service import Service
-from tesserec.serve.traffic import Traffic
+from tesserec.serve.traffic import Traffic, drawn
 from toys.serving import Gate, fitted, service_of, serving, until
 from toys.worlds import world
 
@@ -201,6 +201,25 @@ def test_a_shadow_that_hangs_or_fails_delays_and_fails_nothing(run: Path) -> Non
         gate.open.set()
         until(lambda: "AttributeError" in service.log.stream.getvalue())  # type: ignore[attr-defined]
         ask(client, "u0")
+
+
+def test_answers_of_a_share_of_people_are_noted_without_a_split(run: Path) -> None:
+    service = service_of(run, limits=Limits(noted=0.5))
+    noted = {user for user in USERS if drawn("noted", user) <= 0.5}
+    with serving(service) as client:
+        version = ask(client, USERS[0])["model"]
+        for user in USERS[1:]:
+            ask(client, user)
+        until(lambda: sum(one.answers for one in tallies(service).values()) >= len(noted))
+    shown = service.keeper.latest_exposures(version, 0, 100)
+    assert 0 < len(noted) < len(USERS)
+    assert set(shown["user"].to_list()) == noted
+
+
+def test_nothing_is_noted_where_nobody_asked_for_it(client: httpx.Client, service: Service) -> None:
+    ask(client, USERS[0])
+    service.beside.close()
+    assert tallies(service) == {}
 
 
 def test_a_keeper_that_cannot_write_costs_what_was_shown_and_no_answer(

@@ -1,4 +1,4 @@
-"""Beside: what goes on beside answers while versions are compared. No request waits for it."""
+"""Beside: answers are noted, and the shadow is asked. No request waits for it."""
 
 import json
 import time
@@ -16,6 +16,7 @@ from tesserec.serve.meters import Meters
 from tesserec.serve.models import Models
 from tesserec.serve.problems import Problem
 from tesserec.serve.questions import Question, read, recommended
+from tesserec.serve.traffic import drawn
 
 GATHER = 0.2  # seconds
 WRITTEN = 2000  # exposures that are written together
@@ -67,10 +68,10 @@ class Beside:
             self._ask, limits.shadows, SHADOWS, "shadow", meters.shadows_full.inc
         )
 
-    def answered(self, request_id: str, body: bytes, answer: bytes) -> None:
-        """A request got its answer."""
+    def answered(self, request_id: str, user: str | None, body: bytes, answer: bytes) -> None:
+        """A request got its answer, which is noted while versions are compared, or for some."""
         traffic = self.models.traffic
-        if not traffic:
+        if not traffic and drawn("noted", user or request_id) > self.limits.noted:
             return
         now = time.time()
         self._said.add(Said(answer, now), len(answer))

@@ -23,6 +23,7 @@ class Limits(Spec):
     waiting: int = Field(512, ge=1)  # questions that wait for the model
     batch: int = Field(64, ge=1)  # questions answered by one forward pass
     exposures: int = Field(1 << 24, ge=0)  # bytes of answers that wait to be noted for the report
+    noted: float = Field(0.0, ge=0, le=1)  # share of people whose answers are noted at all times
     exposure_days: float = Field(30.0, gt=0)  # for which they are kept
     shadows: int = Field(1 << 22, ge=0)  # bytes of requests that wait for the shadow
     monitor_seconds: float = Field(900.0, gt=0)  # for which what the monitor says stays

@@ -58,7 +58,7 @@ def monitor(version: Version, known: Known, keeper: Keeper) -> Report:
     trained = Trained.read(place)
     since = begins(trained, now)
     events = keeper.latest_events(EVENTS)
-    shown = keeper.latest_exposures(version.name, since, ANSWERS)
+    shown = keeper.latest_exposures(version.stem, since, ANSWERS)
     return look(
         version.name, known, trained, Live.between(events, shown, since, now), _written(place)
     )

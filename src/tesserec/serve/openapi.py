@@ -56,7 +56,7 @@ def giving(example: Mapping[str, Any], *problems: int) -> dict[int | str, dict[s
 
 
 def schema_of(example: Any) -> dict[str, Any]:
-    """The types of an example; what may be left out is not required."""
+    """The types of an example. Anything may be left out, and texts and figures be null."""
     match example:
         case dict():
             inside = {name: schema_of(one) for name, one in example.items()}
@@ -66,7 +66,7 @@ def schema_of(example: Any) -> dict[str, Any]:
         case bool():
             return {"type": "boolean"}
         case int() | float():
-            return {"type": "number"}
+            return {"type": ["number", "null"]}
         case None:
             return {}
         case _:

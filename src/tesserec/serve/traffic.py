@@ -25,10 +25,10 @@ class Traffic:
         best for its weight answers. Where a weight grows, users come to that version, and nobody
         moves between the others; a new version draws anew.
         """
-        return max(self.weights, key=lambda name: -self.weights[name] / math.log(_draw(name, user)))
+        return max(self.weights, key=lambda name: -self.weights[name] / math.log(drawn(name, user)))
 
 
-def _draw(name: str, user: str) -> float:
+def drawn(name: str, user: str) -> float:
     """A number between 0 and 1, both left out, that only these two decide."""
     digest = hashlib.sha256(f"{name}\0{user}".encode()).digest()
     return ((int.from_bytes(digest[:8]) >> (64 - BITS)) + 0.5) / 2**BITS

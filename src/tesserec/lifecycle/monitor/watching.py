@@ -126,7 +126,7 @@ def reach(live: Live, known: Known, trained: Trained | None) -> list[Signal]:
     places = live.shown["items"].explode().drop_nulls()
     size, many = len(known.items), len(places)
     if not many or not size:
-        says = "No answer was noted. They are noted while traffic is split, if only to one version."
+        says = "No answer was noted. They are while traffic is split, or with --set noted=0.1."
         return [
             Signal("coverage", titles[0], "share", None, "too few", says, counted=0),
             Signal("concentration", titles[1], "index", None, "too few", says, counted=0),

@@ -38,7 +38,7 @@ def routes(service: Service) -> APIRouter:
         body = read(Recommend, sent, service.limits)
         asked = recommended(body, service.models.of(body.user), service.limits, request_id)
         found = await service.questions.ask(asked)
-        service.beside.answered(request_id, sent, found)
+        service.beside.answered(request_id, body.user, sent, found)
         return answer(found)
 
     return router
