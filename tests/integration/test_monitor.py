@@ -13,11 +13,12 @@ import pytest
 from tesserec.cli.app import run as command
 from tesserec.lifecycle.monitor import TRAINED, Trained
 from tesserec.methods.collaborative.ease import EASE
-from tesserec.serve.keeping import Event, Exposure, Keeper
+from tesserec.serve.keeping import Keeper
 from tesserec.serve.keys import Keys
 from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
 from tesserec.serve.models import Models
+from tesserec.serve.rows import Event, Exposure
 from tesserec.serve.running import keeper_of
 from tesserec.serve.service import Service
 from toys.serving import fitted, service_of, serving, until

@@ -24,9 +24,9 @@ from tesserec.lifecycle.monitor import Trained
 from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.popular import Popular
 from tesserec.methods.generative.tiger import TIGER
-from tesserec.serve.keeping import Event, Exposure
 from tesserec.serve.keys import Keys
 from tesserec.serve.limits import Limits
+from tesserec.serve.rows import Event, Exposure
 from tesserec.serve.service import Service
 from toys.pictures import as_file, plain
 from toys.serving import PATIENCE, service_of, serving

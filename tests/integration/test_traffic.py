@@ -10,10 +10,10 @@ import pytest
 
 from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.popular import Popular
-from tesserec.serve.keeping import Exposure, Tally
 from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
 from tesserec.serve.models import Models
+from tesserec.serve.rows import Exposure, Tally
 from tesserec.serve.running import keeper_of
 from tesserec.serve.service import Service
 from tesserec.serve.traffic import Traffic, drawn

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from tesserec.core import Explainer, Neighbours, Ragged, Recommendations, Requests
 from tesserec.core.errors import BadRequest, CannotAnswer, UnknownId
-from tesserec.serve.keeping import Event
 from tesserec.serve.people import NOTHING, Past, joined
 from tesserec.serve.questions import Near, Question, Why
+from tesserec.serve.rows import Event
 from tesserec.serve.served import Served
 
 REASONS = 3  # items of the history that are named beside each answer

@@ -9,13 +9,14 @@ from tesserec.core.errors import TesserecError
 from tesserec.serve.answering import Later, recommend
 from tesserec.serve.asked import Recommend
 from tesserec.serve.backlog import Backlog
-from tesserec.serve.keeping import Exposure, Keeper, stem_of
+from tesserec.serve.keeping import Keeper, stem_of
 from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
 from tesserec.serve.meters import Meters
 from tesserec.serve.models import Models
 from tesserec.serve.problems import Problem
 from tesserec.serve.questions import Question, read, recommended
+from tesserec.serve.rows import Exposure
 from tesserec.serve.traffic import drawn
 
 GATHER = 0.2  # seconds

@@ -12,22 +12,11 @@ import polars as pl
 
 from tesserec.lifecycle.forgetting.receipt import digest_of
 from tesserec.lifecycle.monitor.live import EVENTS, SHOWN
+from tesserec.serve.rows import Event, Exposure, Tally
 from tesserec.serve.traffic import Traffic
 
 _ADDITIONS = re.compile(r"(?<=-[0-9a-f]{8})\+[0-9]+$")
 MANY = 100_000  # answers that are remembered where there is no database
-
-
-@dataclass(frozen=True)
-class Event:
-    """Somebody did something with an item. Two events with the same id are one event."""
-
-    id: str
-    user: str
-    item: str
-    time: int | None = None  # seconds since 1970
-    kind: str | None = None
-    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,30 +35,6 @@ class Version:
 def stem_of(name: str) -> str:
     """The name of a version without the count of additions: best-0123abcd+2 is best-0123abcd."""
     return _ADDITIONS.sub("", name)
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """What one request was answered with, by which version; a shadow's answer was not seen."""
-
-    request: str
-    version: str
-    user: str | None
-    items: tuple[str, ...]
-    time: float  # seconds since 1970
-    shadow: bool = False
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What one version showed, and of how many answers at least one item was clicked."""
-
-    version: str
-    shadow: bool
-    answers: int
-    asked: int  # answers to users with an id
-    users: int
-    clicked: int
 
 
 class Keeper(Protocol):

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from tesserec.core import Clock, Dataset, Histories, Ragged
-from tesserec.serve.keeping import Event
+from tesserec.serve.rows import Event
 
 Rows = NDArray[np.int64]
 Beside = NDArray[Any] | None  # numbers of whatever kind

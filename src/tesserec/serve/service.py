@@ -12,7 +12,7 @@ from tesserec.serve.asked import GivenItem
 from tesserec.serve.batching import Batcher
 from tesserec.serve.beside import Beside
 from tesserec.serve.growing import Taken, take_in
-from tesserec.serve.keeping import Event, Keeper
+from tesserec.serve.keeping import Keeper
 from tesserec.serve.keys import Keys, Role, mark_of, may
 from tesserec.serve.limits import Limits
 from tesserec.serve.log import Log
@@ -22,6 +22,7 @@ from tesserec.serve.monitoring import Monitoring
 from tesserec.serve.problems import Problem, busy
 from tesserec.serve.questions import Near, Question, Why
 from tesserec.serve.rates import Rates
+from tesserec.serve.rows import Event
 
 
 @dataclass(frozen=True, eq=False)

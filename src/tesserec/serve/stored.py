@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from tesserec.serve import store
-from tesserec.serve.keeping import Event, Exposure, Tally, Version
+from tesserec.serve.keeping import Version
+from tesserec.serve.rows import Event, Exposure, Tally
 from tesserec.serve.traffic import Traffic
 
 TRAFFIC = "traffic"  # the setting
@@ -21,14 +22,13 @@ class Stored:
         self.store = store.Store(url)
 
     def add(self, events: Sequence[Event]) -> int:
-        return self.store.add([store.Event(**vars(event)) for event in events])
+        return self.store.add(events)
 
     def history(self, user: str) -> list[Event]:
         return self.histories([user])[0]
 
     def histories(self, users: Sequence[str]) -> list[list[Event]]:
-        found = self.store.histories(users)
-        return [[Event(**vars(event)) for event in events] for events in found]
+        return self.store.histories(users)
 
     def forget_user(self, user: str) -> Mapping[str, int]:
         return self.store.forget_user(user)
@@ -68,13 +68,13 @@ class Stored:
         self.store.set(TRAFFIC, {"weights": dict(traffic.weights), "shadow": traffic.shadow})
 
     def show(self, exposures: Sequence[Exposure]) -> int:
-        return self.store.add_exposures([store.Exposure(**vars(one)) for one in exposures])
+        return self.store.add_exposures(exposures)
 
     def end_exposures(self, before: float) -> int:
         return self.store.end_exposures(before)
 
     def tallies(self, since: float, window: float) -> list[Tally]:
-        return [Tally(**vars(one)) for one in self.store.tallies(since, window)]
+        return self.store.tallies(since, window)
 
     def latest_events(self, most: int) -> pl.DataFrame:
         return self.store.latest_events(most)

@@ -20,10 +20,11 @@ from tesserec.methods.sequential.sasrec import SASRec
 from tesserec.serve.answering import Since, recommend
 from tesserec.serve.asked import Recommend
 from tesserec.serve.batching import Batcher
-from tesserec.serve.keeping import Event, Memory, Version
+from tesserec.serve.keeping import Memory, Version
 from tesserec.serve.limits import Limits
 from tesserec.serve.problems import Problem
 from tesserec.serve.questions import Question, recommended
+from tesserec.serve.rows import Event
 from tesserec.serve.served import Served, people_of
 from toys.worlds import random_world
 

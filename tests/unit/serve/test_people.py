@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from tesserec.core import Dataset
-from tesserec.serve.keeping import Event, Exposure, Tally, Version
+from tesserec.serve.keeping import Version
 from tesserec.serve.people import People
+from tesserec.serve.rows import Event, Exposure, Tally
 from tesserec.serve.running import keeper_of
 from tesserec.serve.served import beginnings
 from tesserec.serve.traffic import Traffic

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from tesserec.serve.asked import Events
-from tesserec.serve.keeping import Event
 from tesserec.serve.openapi import giving, taking
 from tesserec.serve.questions import check_size, read
+from tesserec.serve.rows import Event
 from tesserec.serve.service import Posted, Service
 
 EXAMPLE = {"request_id": "9f86d081884c7d65", "kept": 1}

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 from tesserec.evaluation.statistics import wilson
 from tesserec.serve.asked import LATEST, Activate, Shadow, Split
 from tesserec.serve.beside import DAY
-from tesserec.serve.keeping import Tally
 from tesserec.serve.openapi import giving, taking
 from tesserec.serve.questions import check_size, read
+from tesserec.serve.rows import Tally
 from tesserec.serve.service import Service
 
 EXAMPLE = {

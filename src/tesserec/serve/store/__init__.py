@@ -10,7 +10,7 @@ except ImportError:
         "What a server keeps needs SQLAlchemy and Alembic.", "Run: pip install 'tesserec[serve]'"
     ) from None
 
-from tesserec.serve.store.rows import Event, Exposure, Item, Session, Tally, Version
+from tesserec.serve.rows import Event, Exposure, Item, Session, Tally, Version
 from tesserec.serve.store.store import Store
 
 __all__ = ["Event", "Exposure", "Item", "Session", "Store", "Tally", "Version"]

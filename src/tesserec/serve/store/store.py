@@ -23,10 +23,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tesserec.core.errors import BadRequest, UnknownId
 from tesserec.lifecycle.forgetting.receipt import digest_of
+from tesserec.serve.rows import Event, Exposure, Item, Session, Tally, Version
 from tesserec.serve.store.engine import Database
 from tesserec.serve.store.lately import latest_events, latest_exposures
 from tesserec.serve.store.migrating import migrate
-from tesserec.serve.store.rows import Event, Exposure, Item, Session, Tally, Version
 from tesserec.serve.store.scrubbing import check, hide, scrub
 from tesserec.serve.store.tables import (
     EVENTS,

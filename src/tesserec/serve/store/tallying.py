@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, select
 
-from tesserec.serve.store.rows import Tally
+from tesserec.serve.rows import Tally
 from tesserec.serve.store.tables import EVENTS, EXPOSURES
 
 

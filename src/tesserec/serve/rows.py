@@ -1,4 +1,4 @@
-"""The rows of a store as plain values, and what may stand in them."""
+"""What a server keeps as plain values, and what may stand in them."""
 
 import json
 import math
@@ -19,7 +19,7 @@ class Event:
     id: str  # the sender's own; an event that is sent twice counts once
     user: str
     item: str
-    time: int | None = None
+    time: int | None = None  # seconds since 1970
     kind: str | None = None
     weight: float | None = None
 
