@@ -72,12 +72,17 @@ class Beside:
     def answered(self, request_id: str, user: str | None, body: bytes, answer: bytes) -> None:
         """A request got its answer, which is noted while versions are compared, or for some."""
         traffic = self.models.traffic
-        if not traffic and drawn("noted", user or request_id) > self.limits.noted:
+        if not traffic and not self._is_noted(user or request_id):
             return
         now = time.time()
         self._said.add(Said(answer, now), len(answer))
         if traffic.shadow is not None:
             self._asked.add(Again(body, request_id, now), len(body))
+
+    def _is_noted(self, who: str) -> bool:
+        """Whether somebody is one of those whose answers are noted at all times."""
+        share = self.limits.noted
+        return share > 0 and drawn("noted", who) <= share
 
     def close(self) -> None:
         """Write what waits to be written; the shadow is not asked any more."""
