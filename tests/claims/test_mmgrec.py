@@ -159,7 +159,10 @@ def test_popularity_tells_the_last_token(videos: Split) -> None:
     )
 
 
-def test_relations_beat_places_and_nothing(shop: Split) -> None:
+def test_relations_beat_places_and_nothing(shop: Split, request: pytest.FixtureRequest) -> None:
+    if shop.train.name == "tiktok-diffmm":
+        reason = "rows differ by no more than seeds do there (docs/methods/mmgrec.md)"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     method = mmgrec()
     check_claim(
         method="MMGRec",
