@@ -80,6 +80,9 @@ def test_feedback_needs_its_places_and_a_scheme(grocery: Split) -> None:
     )
 
 
+@pytest.mark.xfail(
+    strict=True, reason="five steps are better than two here (docs/methods/rearec.md)"
+)
 def test_two_steps_are_nearly_best_and_more_are_too_many(grocery: Split) -> None:
     check_claim(
         method="ReaRec",

@@ -74,15 +74,33 @@ def accuracy(model: Answering) -> float:
     return mark(model, beauty().test, [METRIC])[METRIC]
 
 
-def test_attention_over_alike_people_loses_least() -> None:
+def test_attention_over_shards_is_between_one_model_and_sisa() -> None:
     check_claim(
         method="SRU",
-        claim="1 and 5: one model, then similar shards, then random ones, then SISA",
+        claim=f"1: one model is at least as good as SRU, and SRU better than SISA, {SHARDS} shards",
         setting=SETTING,
         metric=METRIC,
         seeds=SEEDS,
         rows={
             "one model": lambda seed: accuracy(alone(seed)[0]),
+            "similar, attention": lambda seed: accuracy(sharded(SIMILAR, seed)),
+            "random, mean (SISA)": lambda seed: accuracy(averaged(sharded(RANDOM, seed), seed)),
+        },
+        holds=lambda mean: list(mean.values()) == sorted(mean.values(), reverse=True),
+    )
+
+
+@pytest.mark.xfail(
+    strict=True, reason="random shards are as good as similar ones here (docs/methods/sru.md)"
+)
+def test_similar_shards_are_better_than_random_ones() -> None:
+    check_claim(
+        method="SRU",
+        claim="5: similar shards with attention, then random ones with attention, then their mean",
+        setting=SETTING,
+        metric=METRIC,
+        seeds=SEEDS,
+        rows={
             "similar, attention": lambda seed: accuracy(sharded(SIMILAR, seed)),
             "random, attention": lambda seed: accuracy(sharded(RANDOM, seed)),
             "random, mean (SISA)": lambda seed: accuracy(averaged(sharded(RANDOM, seed), seed)),
@@ -199,7 +217,7 @@ def test_what_goes_besides_makes_the_forgotten_harder_to_tell() -> None:
         claim="3: HIT@10 of forgotten items falls with k, and for CED and NED more than for RED",
         setting=f"{SETTING}; 20 % of people ask, the forgotten among 500 other items",
         metric=HIT,
-        seeds=(0,),
+        seeds=SEEDS[:2],
         rows={
             "not forgotten": never,
             "k = 0": lambda seed: hit(NONE, seed),
@@ -219,7 +237,7 @@ def test_accuracy_falls_slowly_with_what_goes_besides() -> None:
         claim="4: at k = 4 at least 90 % of the accuracy at k = 0",
         setting=f"{SETTING}; 20 % of people ask",
         metric=METRIC,
-        seeds=(0,),
+        seeds=SEEDS[:2],
         rows={
             name: lambda seed, extra=extra: accuracy(simulated(extra, seed).model)
             for name, extra in {"k = 0": NONE, **EXTRAS}.items()
