@@ -65,7 +65,7 @@ def check_claim(
     values = {name: [measure(seed) for seed in seeds] for name, measure in rows.items()}
     means = {name: float(np.mean(row)) for name, row in values.items()}
     verdict = holds(means)
-    test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
     figures = {
         "claim": claim,
         "setting": f"{setting}; seeds {', '.join(map(str, seeds))}.",

@@ -110,9 +110,17 @@ def of_group(method: ReaRec, split: Split, name: str, seed: int) -> float:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
-    ("few", "many"), [("short histories", "long histories"), ("tail items", "head items")]
+    ("few", "many"),
+    [("short histories", "long histories"), ("tail items", "head items")],
+    ids=["histories", "items"],
 )
-def test_gains_are_where_little_is_known(grocery: Split, scheme: str, few: str, many: str) -> None:
+def test_gains_are_where_little_is_known(
+    grocery: Split, scheme: str, few: str, many: str, request: pytest.FixtureRequest
+) -> None:
+    if (scheme, few) == ("ERL", "short histories"):
+        reason = "in percent, long histories gain more (docs/methods/rearec.md)"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+
     def gain(mean: Mapping[str, float], group: str) -> float:
         return mean[f"{scheme}, {group}"] / mean[f"SASRec, {group}"] - 1
 
