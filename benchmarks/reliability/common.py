@@ -126,27 +126,9 @@ def bodies(users: int, k: int = 10) -> Iterator[bytes]:
         number += 1
 
 
-def ask(
-    server: Server,
-    sent: Iterator[bytes],
-    *,
-    path: str = "/v1/recommend",
-    connections: int = 16,
-    requests: int | None = None,
-    seconds: float = float("inf"),
-    rate: float | None = None,
-) -> Load:
-    """Ask until so many requests or seconds are over: at once, or so many a second."""
-    load = asked(
-        server,
-        sent,
-        path=path,
-        connections=connections,
-        requests=requests,
-        seconds=seconds,
-        rate=rate,
-    )
-    return asyncio.run(load)
+def ask(server: Server, sent: Iterator[bytes], **how: Any) -> Load:
+    """What `asked` does, and nothing beside it."""
+    return asyncio.run(asked(server, sent, **how))
 
 
 async def asked(
@@ -159,7 +141,7 @@ async def asked(
     seconds: float = float("inf"),
     rate: float | None = None,
 ) -> Load:
-    """What `ask` does, beside what else the caller does."""
+    """Ask until so many requests or seconds are over: at once, or so many a second."""
     load = Load()
     left = [float("inf") if requests is None else requests]
     end = time.perf_counter() + seconds

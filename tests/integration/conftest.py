@@ -1,15 +1,18 @@
-"""A command line in this process, and a small shop in files."""
+"""A command line in this process, a small shop in files, and a server of a module's `run`."""
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tesserec.cli.app import run
+from tesserec.cli.app import run as run_command
+from tesserec.serve.service import Service
+from toys.serving import service_of, serving
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def tesserec(
         capfd.readouterr()
         arguments = [*line.split(), *more]
         monkeypatch.setattr(sys, "argv", ["tesserec", *arguments])  # which runs note
-        code = run(arguments)
+        code = run_command(arguments)
         out, err = capfd.readouterr()
         return Said(code, out, err)
 
@@ -63,3 +66,14 @@ def shop(tmp_path: Path) -> Path:
         titles.append(f"p{product:02d},{word} number {product},{product + 0.5}")
     (tmp_path / "shop" / "items.csv").write_text("\n".join(titles) + "\n")
     return tmp_path / "shop"
+
+
+@pytest.fixture
+def service(run: Path) -> Service:
+    return service_of(run)
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    with serving(service) as one:
+        yield one

@@ -131,12 +131,15 @@ def test_what_cannot_be_meant_is_wrong_use(tesserec, tmp_path: Path, text: str, 
 def test_what_does_not_fit_is_refused(tesserec, runs: Path) -> None:
     Path("a.toml").write_text('kind = "Reranked"\ninner = "runs/ease"\nrerankers = ["MMR"]')
     refused(tesserec, "compose a.toml --out runs/out", "compares items by vectors", "a run of MF")
+    assert not Path("runs/out").exists()
     with Path("a.toml").open("a") as file:
         file.write('\nvectors = "runs/mf"\n')
     composed(tesserec, "a.toml")
+    before = Path("runs/out/composed.json").read_text()
     Path("b.toml").write_text('kind = "Filtered"\ninner = "runs/mf"\nwhere = "prize < 3"')
     refused(tesserec, "compose b.toml --out runs/out", "prize")
     refused(tesserec, "compose none.toml --out runs/out", "none.toml is not there")
+    assert Path("runs/out/composed.json").read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -357,7 +357,7 @@ def test_it_takes_a_key_that_may_write(run: Path) -> None:
         client.headers["Authorization"] = f"Bearer {READ}"
         post(client, TEN, 403)
         client.headers["Authorization"] = f"Bearer {WRITE}"
-        post(client, TEN[:1])
+        assert post(client, TEN[:1])["added"] == [TEN[0]["id"]]  # nothing came of those before
 
 
 def test_a_folder_that_holds_another_model_by_now_is_not_written_over(

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
@@ -40,17 +39,6 @@ def shop() -> Dataset:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fitted(EASE(), shop(), tmp_path_factory.mktemp("ease"))
-
-
-@pytest.fixture
-def service(run: Path) -> Service:
-    return service_of(run)
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with serving(service) as one:
-        yield one
 
 
 def ids(answer: httpx.Response) -> list[str]:

@@ -1,7 +1,6 @@
 """Versions compared on live traffic: split by user, shadowed, reported; users forgotten at once."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +30,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         events = [(user, f"{name}{(n + m) % 7}") for n, user in enumerate(USERS) for m in range(3)]
         fitted(Popular(), world(events), folder / name)
     return folder
-
-
-@pytest.fixture
-def service(run: Path) -> Service:
-    return service_of(run)
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with serving(service) as one:
-        yield one
 
 
 def names(service: Service) -> dict[str, str]:
