@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 
 from tesserec.core import Requests
@@ -173,18 +174,75 @@ def test_a_model_folder_is_a_part_whose_data_nobody_knows(tesserec, shop: Path, 
     refused(tesserec, "evaluate runs/out", "no study.toml")
 
 
-def test_new_items_come_by_the_runs_it_is_made_of(tesserec, shop: Path) -> None:
+@pytest.fixture
+def cheap(tesserec, shop: Path) -> Path:
+    """Neighbours by content with a price, in a mixture with items that are known by events."""
     assert tesserec(f"fit shop ContentKNN --out runs/knn {FIT}").code == 0
-    Path("cheap.toml").write_text('kind = "Filtered"\ninner = "runs/knn"\nwhere = "price < 8"')
+    assert tesserec(f"fit shop EASE --out runs/ease {FIT}").code == 0
+    first = '{ kind = "Filtered", inner = "runs/knn", where = "price < 8" }'
+    Path("cheap.toml").write_text(f'kind = "Mixture"\nrecommenders = [{first}, "runs/ease"]')
     composed(tesserec, "cheap.toml")
-    Path("new.csv").write_text("id,title,price\np90,garden hose number 90,3.5\n")
-    for run in ("runs/out", "runs/out/model"):
-        refused(tesserec, f"update {run} --items new.csv", "compose` again")
+    Path("new.csv").write_text("id,title,price\np90,garden hose 90,3.5\np91,garden hose 91,8.5\n")
+    return Path("runs/out")
+
+
+def recommended(tesserec, run: Path) -> set[str]:
+    found = tesserec(f"recommend {run} --history p01,p03 -k 20 --json").json["items"]
+    return {one["id"] for one in found}
+
+
+def test_new_items_become_part_of_the_parts_that_read_content(tesserec, cheap: Path) -> None:
+    said = tesserec(f"update {cheap} --items new.csv --json")
+    assert said.code == 0, said.err
+    assert (said.json["items"], said.json["known"]) == (2, 0)
+    assert {"p90"} == recommended(tesserec, cheap) & {"p90", "p91"}
+    assert tesserec(f"update {cheap} --items new.csv --json").json["known"] == 2
+    refused(tesserec, f"evaluate {cheap}", "updated since it was fitted")
+    Path("other.csv").write_text("id,title,price\np92,garden hose 92,2.5\n")
+    refused(tesserec, f"update {cheap}/model --items other.csv", "in a data folder")
+
+
+def test_new_items_of_the_runs_it_is_made_of_come_when_it_is_composed_again(
+    tesserec, cheap: Path
+) -> None:
     assert tesserec("update runs/knn --items new.csv --quiet").code == 0
+    text = Path("cheap.toml").read_text()
+    Path("cheap.toml").write_text(f"{text}\nalign = true")
     composed(tesserec, "cheap.toml")
-    found = tesserec("recommend runs/out --history p01,p03 -k 12 --json").json["items"]
-    assert "p90" in [one["id"] for one in found]
-    refused(tesserec, "evaluate runs/out", "updated since it was fitted")
+    assert "p90" in recommended(tesserec, cheap)
+    refused(tesserec, f"evaluate {cheap}", "updated since it was fitted")
+
+
+def test_new_items_are_posted_to_a_pipeline_and_stay(tesserec, cheap: Path) -> None:
+    new = {"id": "p90", "features": {"title": "garden hose 90", "price": 3.5}}
+    with serving(service_of(cheap)) as client:
+        told = client.post("/v1/items", json={"items": [new]})
+        assert told.json()["added"] == ["p90"], told.text
+        found = client.post("/v1/recommend", json={"history": ["p01", "p03"], "k": 20}).json()
+        assert found["model"] == told.json()["model"]
+        assert "p90" in {one["id"] for one in found["items"]}
+    assert "p90" in recommended(tesserec, cheap)
+
+
+def test_a_pipeline_whose_first_part_knows_items_by_events_takes_none(
+    tesserec, cheap: Path
+) -> None:
+    Path("cheap.toml").write_text('kind = "Mixture"\nrecommenders = ["runs/ease", "runs/knn"]')
+    composed(tesserec, "cheap.toml")
+    refused(
+        tesserec, f"update {cheap} --items new.csv", "recommenders-0", "EASE knows items by events"
+    )
+
+
+def test_encoders_that_learned_from_different_texts_are_not_mixed_up(
+    tesserec, cheap: Path, shop: Path
+) -> None:
+    items = pl.read_csv(shop / "items.csv")
+    items.with_columns(title=pl.col("title") + " cup").write_csv(shop / "items.csv")
+    assert tesserec(f"fit shop ContentKNN --out runs/cups {FIT}").code == 0
+    Path("cheap.toml").write_text('kind = "Mixture"\nrecommenders = ["runs/knn", "runs/cups"]')
+    composed(tesserec, "cheap.toml")
+    refused(tesserec, f"update {cheap} --items new.csv", "different vectors", "'text'", "again")
 
 
 def test_who_asks_to_be_forgotten_is_forgotten_by_the_runs_it_is_made_of(

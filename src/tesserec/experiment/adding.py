@@ -12,8 +12,7 @@ from tesserec.core import Answering, Entities
 from tesserec.core.errors import NoContent
 from tesserec.core.files import alone
 from tesserec.data.reading import read_items
-from tesserec.experiment.composing import refuse_composed
-from tesserec.experiment.contents import encode_new
+from tesserec.experiment.contents import encode_new, encoders_of
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.updated import (
     Updated,
@@ -25,7 +24,7 @@ from tesserec.experiment.updated import (
     table_of,
     write,
 )
-from tesserec.lifecycle.updating import add, fresh
+from tesserec.lifecycle.updating import add, contents_of, fresh
 from tesserec.recommenders import load
 from tesserec.recommenders.lineage import Lineage
 
@@ -68,12 +67,11 @@ def add_items(run: Path, file: Path) -> Updated:
 
     Raises what `lifecycle.updating.add` does.
     """
-    refuse_composed(run, "take in what is new")
     began, place = time.perf_counter(), RunFolder(run).best().path
     with alone(home_of(place)):
         model = load(place)
         mend(place, model)
-        given = read_items(file, tuple(model.catalog.items.vectors))
+        given = read_items(file, tuple(contents_of(model).vectors))
         encoders = encoders_of(place)
         items = described(model, given.catalog.items, place, encoders, given.folder or Path())
         try:
@@ -92,17 +90,10 @@ def described(
     They are encoded by these of the run's encoders; other vectors they bring. Media and paths are
     looked for in the folder `media`.
     """
-    items = fresh(model.catalog.items, given)
+    items = fresh(contents_of(model), given)
     if not encoders or not len(items):
         return items
     return encode_new(place, encoders, items, media)
-
-
-def encoders_of(place: Path) -> tuple[Encoder, ...]:
-    """The encoders that a run made its vectors with; none for a model folder."""
-    if not (place / "study.toml").is_file():
-        return ()
-    return RunFolder(place).study.content or ()
 
 
 _BRING = (

@@ -1,6 +1,8 @@
 """Fitted models are joined into one that is a run itself: served, asked and evaluated like any.
 
-composed.json               how it is joined, of which runs, and whether it may be evaluated
+composed.json               how it is joined, of which runs, whether it may be evaluated, and
+                            which encoders made what its models read of items
+content/                    what these encoders learned
 study.toml, metrics.json    as in any run; the data and the split are those of the first run
 model/                      the pipeline with a copy of each of its models
 """
@@ -12,15 +14,14 @@ from typing import Any
 
 from tesserec.core.errors import BadData, BadRequest
 from tesserec.core.files import read_json, replacing_folder, write_json
+from tesserec.experiment.contents import join_encoders
 from tesserec.experiment.environment import environment
-from tesserec.experiment.folders import UPDATED, RunFolder
+from tesserec.experiment.folders import COMPOSED, UPDATED, RunFolder
 from tesserec.experiment.study import Study, plan_of
 from tesserec.recommenders import save
 from tesserec.recommenders.artifact import description_of
 from tesserec.recommenders.pipeline import Pipeline
 from tesserec.recommenders.pipeline.saving import PIPELINE
-
-COMPOSED = "composed.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def compose(table: Mapping[str, Any], out: Path, place: Callable[[str], Path] = 
         write_json(aside / "environment.json", environment())
         write_json(aside / "metrics.json", {"method": dict(table), "facts": {}})
         told = {name: str(run.path) for name, run in runs.items()}
-        write_json(aside / COMPOSED, {"pipeline": table, "runs": told, "apart": done.apart})
+        facts = {"pipeline": table, "runs": told, "apart": done.apart}
+        encoders = join_encoders([run.path for run in runs.values()], aside)
+        write_json(aside / COMPOSED, {**facts, "content": encoders.to_dict()})
     return done
 
 

@@ -13,6 +13,7 @@ from tesserec.experiment.study import Study
 from tesserec.recommenders import load
 
 UPDATED = "updated"  # where a run notes what its model took in after it was fitted
+COMPOSED = "composed.json"  # what a run that was made of other runs was made of
 SETTINGS = "settings"  # where the reports of a split with several settings lie
 
 

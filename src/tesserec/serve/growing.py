@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tesserec.core.errors import NoContent, TesserecError
-from tesserec.experiment.adding import Addition, described, encoders_of
+from tesserec.experiment.adding import Addition, described
+from tesserec.experiment.contents import encoders_of
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.updated import mend
-from tesserec.lifecycle.updating import add
+from tesserec.lifecycle.updating import add, contents_of
 from tesserec.serve.asked import GivenItem
 from tesserec.serve.models import Models, prepared
 from tesserec.serve.newcomers import NO_FILES, check_contents, check_names, entities_of
@@ -89,7 +90,7 @@ def _made(models: Models, posted: Sequence[GivenItem]) -> tuple[dict[Path, _Made
     """The models with the items, by the runs they are of; nothing is written."""
     made: dict[Path, _Made] = {}
     left = []
-    check_names(posted, [one.model.catalog.items for one in _targets(models)])
+    check_names(posted, [contents_of(one.model) for one in _targets(models)])
     for served in _targets(models):
         place, began = _place(served), time.perf_counter()
         if place in made:
@@ -108,7 +109,7 @@ def _addition(served: Served, place: Path, posted: Sequence[GivenItem]) -> Addit
     """One model with the items. Only texts are encoded: other contents lie in files."""
     encoders = tuple(one for one in encoders_of(place) if one.modality == "text")
     model = served.model
-    given = entities_of(posted, model.catalog.items, {one.name for one in encoders})
+    given = entities_of(posted, contents_of(model), {one.name for one in encoders})
     items = described(model, given, place, encoders, Path())
     check_contents(items, posted)
     try:

@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 import torch
 
-from tesserec.core import Dataset, Entities, Requests, Run
+from tesserec.core import Answering, Dataset, Entities, Requests, Run
 from tesserec.core.errors import BadData, BadRequest, CannotAnswer, NoContent
 from tesserec.data import toys
-from tesserec.lifecycle.updating import add, fresh
+from tesserec.lifecycle.updating import add, contents_of, fresh
+from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.mf import MF
 from tesserec.methods.generative.tiger import TIGER
 from tesserec.methods.multimodal.bm3 import BM3
@@ -17,7 +18,8 @@ from tesserec.methods.multimodal.contentknn import ContentKNN
 from tesserec.parts.generation.unlearned import averaged
 from tesserec.recommenders import LookupRecommender
 from tesserec.recommenders.index import FaissFlat, FaissHNSW, FaissIVF, Index
-from tesserec.recommenders.pipeline import Fallback
+from tesserec.recommenders.pipeline import Cascade, Fallback, Filtered, Mixture, Reranked
+from tesserec.recommenders.rerank import MMR
 
 WORLD = toys.newcomers()
 
@@ -142,8 +144,71 @@ def test_an_index_goes_on_with_new_items(kind: Index) -> None:
     assert 0 < grown.index.recall <= 1
 
 
-def test_a_pipeline_says_that_its_models_have_items_each() -> None:
+def knn(data: Dataset) -> Answering:
+    return ContentKNN(neighbours=6).fit(data, Run())
+
+
+def ease(data: Dataset) -> Answering:
+    return EASE().fit(data, Run())
+
+
+def asked(model: Answering, **given: object) -> Requests:
+    return Requests.of(model.catalog, histories=[[1, 3, 5]], **given)
+
+
+def test_a_pipeline_of_models_with_new_items_answers_like_models_that_have_them() -> None:
     first, rest = cut(WORLD, 20)
-    model = ContentKNN(neighbours=6).fit(first, Run())
-    with pytest.raises(CannotAnswer, match="several models"):
-        add(Fallback(model, model), rest)
+    model = BM3(**BM3.tiny).changed({"schedule": {"epochs": 1}}).fit(first, Run())
+    whole = add(model, rest)
+    for joined, wanted in (
+        (Cascade(model, model, 15), Cascade(whole, whole, 15)),
+        (Reranked(model, (MMR(),)), Reranked(whole, (MMR(),))),
+        (Fallback(Filtered(model, "id > 5"), model), Fallback(Filtered(whole, "id > 5"), whole)),
+    ):
+        found = add(joined, rest)
+        assert len(joined.catalog.items) == 20
+        assert found.catalog.items.ids.equals(whole.catalog.items.ids)
+        told = found.recommend(asked(found), 25)
+        assert torch.equal(told.items, wanted.recommend(asked(wanted), 25).items)
+        assert bool((told.items >= 20).any())
+        assert add(found, rest) is found
+
+
+def test_a_part_that_knows_items_by_events_stays_without_them_where_others_name_them() -> None:
+    first, rest = cut(WORLD, 20)
+    mixed = add(Mixture((knn(first), ease(first))), rest)
+    known, unknown = mixed.recommenders
+    assert (len(known.catalog.items), len(unknown.catalog.items)) == (30, 20)
+    found = mixed.recommend(asked(mixed), 30).items
+    assert bool((found >= 20).any())
+    assert bool(((found >= 0) & (found < 20)).any())
+    for part, joined in (
+        ("recommenders-0", Mixture((ease(first), knn(first)))),
+        ("ranker", Cascade(knn(first), ease(first))),
+        ("inner", Fallback(ease(first), knn(first))),
+    ):
+        with pytest.raises(CannotAnswer, match=rf"{part} of a .*: EASE knows items by events"):
+            add(joined, rest)
+
+
+def test_an_item_without_a_row_among_given_vectors_is_like_nothing_else() -> None:
+    first, rest = cut(WORLD, 20)
+    vectors = torch.eye(20)
+    found = add(Reranked(knn(first), (MMR(relevance=0.9),), vectors=vectors), rest)
+    assert torch.equal(found.vectors, torch.cat([vectors, torch.zeros(10, 20)]))
+    assert bool((found.recommend(asked(found), 25).items >= 20).any())
+
+
+def test_parts_that_read_different_vectors_of_one_name_are_not_mixed_up() -> None:
+    first, rest = cut(WORLD, 20)
+    table = first.catalog.items.vectors["text"]
+    items = replace(first.catalog.items, vectors={"text": table[:, :3]})
+    narrow = replace(first, catalog=replace(first.catalog, items=items))
+    with pytest.raises(BadData, match=r"'text' of .* and of 3 numbers"):
+        contents_of(Mixture((knn(first), knn(narrow))))
+    other = replace(first.catalog.items, vectors={"picture": table})
+    pictures = replace(first, catalog=replace(first.catalog, items=other))
+    both = Mixture((knn(first), knn(pictures)))
+    assert set(contents_of(both).vectors) == {"text", "picture"}
+    with pytest.raises(NoContent, match="picture"):
+        add(both, rest)

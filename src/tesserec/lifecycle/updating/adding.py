@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tesserec.core import Answering, Catalog, Codes, Entities, Method
 from tesserec.core.errors import BadData, BadRequest, CannotAnswer, NoContent
 from tesserec.lifecycle.updating.outlines import outlined, shape_of
+from tesserec.lifecycle.updating.pipelines import grown
 from tesserec.recommenders.answerer import Answerer
 from tesserec.recommenders.artifact import empty_network
 from tesserec.recommenders.pipeline.stage import Pipeline
@@ -24,20 +25,18 @@ from tesserec.recommenders.product import ProductRecommender
 def add(recommender: Answering, items: Entities) -> Answering:
     """A recommender that also answers with these items; the old one is left as it is.
 
-    Items it knows already are passed over. Raises `CannotAnswer` where a method knows items by
-    events alone, `NoContent` where it misses vectors, `BadData` for ids and vectors that do not
-    fit. It answers from the CPU, like one that was loaded.
+    Items it knows already are passed over; a pipeline adds them to its parts. Raises
+    `CannotAnswer` where a method knows items by events alone, `NoContent` where it misses
+    vectors, `BadData` for ids and vectors that do not fit. It answers from the CPU, like one that
+    was loaded.
     """
-    method, known = recommender.method, recommender.catalog.items
     if isinstance(recommender, Pipeline):
-        raise CannotAnswer(
-            f"A {type(recommender).__name__} is made of several models, which have items each.",
-            "Add the items to those that read content, and put all together again.",
-        )
+        return grown(recommender, lambda part: add(part, items))
+    method, known = recommender.method, recommender.catalog.items
     if method is None:
         raise BadRequest(
             "This recommender does not know its method.",
-            "Add to what `fit` returned; of a pipeline, to its parts.",
+            "Add to what `fit` returned.",
         )
     new = fresh(known, items)
     if not len(new):
@@ -57,8 +56,8 @@ def add(recommender: Answering, items: Entities) -> Answering:
         # Looked for in the class: what wraps a network has all that the inner one has.
         if hasattr(type(module), "take_in"):
             cast(Any, module).take_in(new)
-    grown = cast(Answerer, method.answer(network, catalog).by(method))
-    longer = grown.taking(_on_cpu(recommender.tables()), new)
+    made = cast(Answerer, method.answer(network, catalog).by(method))
+    longer = made.taking(_on_cpu(recommender.tables()), new)
     if isinstance(longer, ProductRecommender) and isinstance(recommender, ProductRecommender):
         longer = longer.indexed_like(recommender)
     return cast(Answering, longer)

@@ -1,8 +1,9 @@
 """Fallback: who cannot be answered by one recommender is answered by another."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -41,6 +42,13 @@ class Fallback(Pipeline):
     @cached_property
     def _strangers(self) -> Any:
         return aligned(self.strangers, self.catalog, self.align)
+
+    @property
+    def spare(self) -> Collection[str]:
+        return tuple(self.parts)[1:]
+
+    def grown(self, parts: Mapping[str, Answering]) -> Self:
+        return self.with_parts(parts, align=True)
 
     @property
     def _able(self) -> tuple[Any, ...]:

@@ -1,8 +1,9 @@
 """Mixture: the lists of several recommenders become one."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -58,6 +59,13 @@ class Mixture(Pipeline):
     @cached_property
     def _aligned(self) -> tuple[Any, ...]:
         return tuple(aligned(part, self.catalog, self.align) for part in self.recommenders)
+
+    @property
+    def spare(self) -> Collection[str]:
+        return tuple(self.parts)[1:]
+
+    def grown(self, parts: Mapping[str, Answering]) -> Self:
+        return self.with_parts(parts, align=True)
 
     @property
     def _able(self) -> tuple[Any, ...]:

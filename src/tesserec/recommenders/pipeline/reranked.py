@@ -1,7 +1,9 @@
 """Reranked: the final list of a recommender is changed, for variety or to learn something."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -52,6 +54,13 @@ class Reranked(Pipeline):
                 unit = self._unit if reranker.compares else None
                 found = reranker(requests, found, k if last else depth, unit)
         return found
+
+    def grown(self, parts: Mapping[str, Answering]) -> Self:
+        """New items have no row in `vectors` that were given: they are like nothing else."""
+        if self.vectors is None:
+            return self.with_parts(parts)
+        new = len(next(iter(parts.values())).catalog.items) - len(self.vectors)
+        return self.with_parts(parts, vectors=functional.pad(self.vectors, (0, 0, 0, new)))
 
     @cached_property
     def _unit(self) -> Tensor:

@@ -1,7 +1,7 @@
 """Pipeline: a recommender that is made of recommenders."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, cast
 
@@ -118,9 +118,17 @@ class Pipeline(ABC):
                     continue
         raise CannotAnswer(f"No part of this {type(self).__name__} {_DOES[name]}.")
 
-    def with_parts(self, parts: Mapping[str, Answering]) -> Self:
-        """The same pipeline with other recommenders in the place of those named."""
-        changes: dict[str, Any] = {}
+    @property
+    def spare(self) -> Collection[str]:
+        """Parts that may lack items: there are others to answer with them."""
+        return ()
+
+    def grown(self, parts: Mapping[str, Answering]) -> Self:
+        """The same pipeline of parts with more items; those that are spare may lack them."""
+        return self.with_parts(parts)
+
+    def with_parts(self, parts: Mapping[str, Answering], **changes: Any) -> Self:
+        """The same pipeline with other recommenders in the place of those named, and changes."""
         for one in fields(self):
             value = getattr(self, one.name)
             if isinstance(value, tuple):
