@@ -7,6 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tesserec.lifecycle.forgetting.verifying import told_apart
+from tesserec.recommenders import load
+
 FIT = "--split last --quiet --seed 3 --set dim=8 --set batches.size=16 --set schedule.epochs=3"
 
 
@@ -191,6 +194,23 @@ def test_by_gradient_the_receipt_says_that_it_is_approximate(tesserec, run: Path
     }
     assert tesserec("recommend run --user customer-04 --json").code == 0
     assert tesserec("recommend run --user customer-03").code == 1
+
+
+@pytest.mark.parametrize("how", ["gradient", "exact"])
+def test_a_model_that_never_saw_them_is_fitted_to_compare_with(
+    tesserec, run: Path, how: str
+) -> None:
+    chosen = session_of("customer-03")
+    said = tesserec(f"forget run --user customer-03 --how {how} --compare --json --quiet")
+    assert said.code == 0, said.err
+    told, text = said.json["inference"], (run / "forgotten" / "1.txt").read_text()
+    assert ("a model fitted without them has" in text) == (how == "gradient")
+    if how == "exact":  # that is the model
+        assert set(told) == {"before", "after"}
+        return
+    assert set(told) == set(said.json["guessed"]) == {"before", "after", "retrained"}
+    assert tesserec(f"fit data MF --out never {FIT}").code == 0
+    assert told["retrained"] == told_apart(load("never"), "customer-03", chosen)
 
 
 def test_a_way_that_does_not_fit_is_refused_before_anything_is_touched(tesserec, run: Path) -> None:

@@ -24,6 +24,12 @@ def forget(
         typer.Option(help="What else goes of a session: what is alike, just before, at random."),
     ] = "none",
     count: Annotated[int, typer.Option(min=1, help="How many events of the session go also.")] = 1,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Also fit from the start: how well would that model tell them?"
+        ),
+    ] = False,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
@@ -48,7 +54,7 @@ def forget(
     console = Console(json, quiet)
     options = Options(device=device, progress=console.progress)
     extra = NOTHING if also == "none" else find(also)(count=count)
-    done = forgotten(run, Asked(user, item, extra), options, how)
+    done = forgotten(run, Asked(user, item, extra), options, how, compare)
     receipt = {"run": str(run), "receipt": str(done.path), **done.receipt.to_dict()}
     console.answer(receipt, done.receipt.text())
     console.say(f"receipt: {done.path}; next: tesserec evaluate {run}")

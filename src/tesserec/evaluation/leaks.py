@@ -1,11 +1,11 @@
 """Leaks: signs that something from the future, or from the test, was seen."""
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from tesserec.core import Holdout, Ragged, Requests, Split
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.evaluation.metrics import Answers
 
@@ -119,7 +119,7 @@ def held_by(histories: Ragged, items: Ragged) -> Tensor:
     return known
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _mark_held(  # type: ignore[no-untyped-def]
     histories, starts, ends, items, item_starts, item_ends, known, width, first, last
 ):

@@ -1,10 +1,11 @@
 """A run forgets a user or an item: its data, its files and its model; with a receipt."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tesserec.core import Answering, Dataset, Method, Run
 from tesserec.core.errors import BadRequest
@@ -13,7 +14,7 @@ from tesserec.data.reading import read
 from tesserec.experiment.composing import refuse_composed
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.page import write_page
-from tesserec.experiment.preparing import prepare
+from tesserec.experiment.preparing import Prepared, prepare
 from tesserec.experiment.running import Options, fit_seeds
 from tesserec.experiment.studying import describe_into
 from tesserec.experiment.takingout import Asked, Gone, ids_of, take_out
@@ -37,6 +38,7 @@ from tesserec.lifecycle.forgetting.verifying import (
 from tesserec.methods.sequential.sru import SRU
 
 How = Literal["auto", "exact", "shards", "gradient"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,19 @@ class Forgotten:
     path: Path
 
 
-def forget(run: Path, asked: Asked, options: Options, how: How = "auto") -> Forgotten:
+def forget(
+    run: Path, asked: Asked, options: Options, how: How = "auto", compare: bool = False
+) -> Forgotten:
     """Take a user, an item or an event out of the data of a run, and out of its model.
 
     The data folder is rewritten first; a call that was cut off is made again and goes on from
     there. The run's folder is replaced as a whole: its checkpoints, reports and answers are of
-    the old model. Raises `UnknownId` where neither data nor model know the id, `BadRequest` for
-    runs of several methods and for a `how` that the method cannot be made to forget in, `BadData`
-    for data that cannot be rewritten.
+    the old model. With `compare` the method is also fitted from the start, and the receipt says
+    how well the forgotten are told by that model, which never saw them.
+
+    Raises `UnknownId` where neither data nor model know the id, `BadRequest` for runs of several
+    methods and for a `how` that the method cannot be made to forget in, `BadData` for data that
+    cannot be rewritten.
     """
     refuse_composed(run, "forget")
     there = RunFolder(run)
@@ -76,6 +83,9 @@ def forget(run: Path, asked: Asked, options: Options, how: How = "auto") -> Forg
         describe_into(aside, prepared)
         write_page(aside)
         after = RunFolder(aside).model()
+        models = {"before": before, "after": after}
+        if compare and not isinstance(forgetter, Retrained):
+            models["retrained"] = _retrained(after, prepared, options)
         receipt = Receipt(
             asked.what,
             digest_of(asked.id),
@@ -84,8 +94,8 @@ def forget(run: Path, asked: Asked, options: Options, how: How = "auto") -> Forg
             {"events in the data": len(gone.events.interactions) if gone.events else 0},
             (*_checks(run, aside, study.data, asked), *forgetter.verified(before, after)),
             changed(before, after),
-            _inference(before, after, asked, gone),
-            _guessed(before, after, asked, gone),
+            _inference(models, asked, gone),
+            _guessed(models, asked, gone),
             forgetter.limits(after),
             _valid(there, RunFolder(aside)),
         )
@@ -139,33 +149,49 @@ def _checks(run: Path, aside: Path, source: str, asked: Asked) -> tuple[Check, .
     return tuple(checks if bytes_checked is None else [*checks, bytes_checked])
 
 
+def _retrained(after: Answering, prepared: Prepared, options: Options) -> Answering:
+    """What the method of a model learns, from the start, of what is left."""
+    train = prepared.split.train
+    run = Run(
+        seed=prepared.study.seeds[0],
+        valid=prepared.split.valid,
+        device=options.device,
+        precision=options.precision,
+        progress=options.progress,
+    )
+    return Retrained().forget(after, train, train.without_events(), run)
+
+
 def _inference(
-    before: Answering, after: Answering, asked: Asked, gone: Gone
+    models: Mapping[str, Answering], asked: Asked, gone: Gone
 ) -> dict[str, float] | None:
     """What can be told of somebody without a history."""
     if asked.what != "user" or gone.events is None:
         return None
-    told = [told_apart(model, asked.id, ids_of(gone.events)) for model in (before, after)]
-    if told[0] is None or told[1] is None:
-        return None
-    return {"before": told[0], "after": told[1]}
+    chosen = ids_of(gone.events)
+    return _of_all({name: told_apart(one, asked.id, chosen) for name, one in models.items()})
 
 
 def _guessed(
-    before: Answering, after: Answering, asked: Asked, gone: Gone
+    models: Mapping[str, Answering], asked: Asked, gone: Gone
 ) -> dict[str, dict[str, float]] | None:
     """What can be told from the rest of what somebody chose."""
     if asked.user is None or gone.events is None:
         return None
-    found = [
-        of_user(model, gone.events, asked.user)
-        if gone.rest is None
-        else of_event(model, gone.events.catalog, gone.rest, asked.user, asked.item)
-        for model in (before, after)
-    ]
-    if found[0] is None or found[1] is None:
-        return None
-    return {"before": found[0], "after": found[1]}
+    return _of_all(
+        {
+            name: of_user(model, gone.events, asked.user)
+            if gone.rest is None
+            else of_event(model, gone.events.catalog, gone.rest, asked.user, asked.item)
+            for name, model in models.items()
+        }
+    )
+
+
+def _of_all(found: Mapping[str, T | None]) -> dict[str, T] | None:
+    """What was found of every model; None where one of them has nothing to compare."""
+    there = {name: one for name, one in found.items() if one is not None}
+    return there if len(there) == len(found) else None
 
 
 def _valid(before: RunFolder, after: RunFolder) -> dict[str, float]:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-import numba
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Dataset, Ragged, Spec
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, even, in_parallel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -170,7 +170,7 @@ def uniform(
     return torch.from_numpy(drawn)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _draw_uniform(values, starts, ends, users, key, items, drawn, first, last):  # type: ignore[no-untyped-def]
     count = drawn.shape[1]
     for e in range(first, last):
@@ -212,7 +212,7 @@ def _own(positives: Ragged, users: Tensor, pool: Tensor, items: int) -> tuple[Te
     return torch.from_numpy(example), torch.from_numpy(place)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _count_own(  # type: ignore[no-untyped-def]
     items, starts, ends, places, first_place, end_place, found, first, last
 ):
@@ -221,7 +221,7 @@ def _count_own(  # type: ignore[no-untyped-def]
             found[e] += end_place[items[p]] - first_place[items[p]]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _note_own(  # type: ignore[no-untyped-def]
     items, starts, ends, places, first_place, end_place, at, example, place, first, last
 ):

@@ -4,13 +4,13 @@ Scores come in tiles that stay in the cache; a compiled pass keeps the best k of
 Equal scores are ordered by item row, whatever the tile size, the batch or the number of threads.
 """
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from tesserec.core import Ragged, Recommendations, Requests
 from tesserec.core.errors import BadRequest
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import even, in_parallel
 from tesserec.parts.linear import product
 
@@ -155,7 +155,7 @@ class _Best:
         return Recommendations(torch.from_numpy(self.items), torch.from_numpy(self.scores))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _keep_best(  # type: ignore[no-untyped-def]
     scores, first_item, excluded, at, ends, best_scores, best_items, first, last
 ):

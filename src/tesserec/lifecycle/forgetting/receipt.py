@@ -31,8 +31,10 @@ class Receipt:
     removed: dict[str, int]  # what -> how many
     checks: tuple[Check, ...]
     weights: dict[str, int]  # how many tensors there are, and how many changed
-    inference: dict[str, float] | None  # see `told_apart`; None where there is nothing to compare
-    guessed: Mapping[str, Mapping[str, float]] | None = None  # before, after: see `of_user`
+    # By "before", "after" and, where one was fitted to compare with, "retrained", a model that
+    # never saw them; None where there is nothing to compare. See `told_apart` and `of_user`.
+    inference: Mapping[str, float] | None
+    guessed: Mapping[str, Mapping[str, float]] | None = None
     limits: tuple[str, ...] = ()  # what may be left of them
     valid: Mapping[str, float] = field(default_factory=dict)  # the watched metric, before and after
 
@@ -55,19 +57,17 @@ class Receipt:
             f"Of {self.weights['tensors']} tables of weights {self.weights['changed']} changed.",
         ]
         if self.inference is not None:
-            before, after = self.inference["before"], self.inference["after"]
             lines.append(
                 f"Without a history, the model puts what they chose above what they did not with "
-                f"chance {before:.2f} before and {after:.2f} after (0.50 is guessing, and what "
-                "everybody likes is more)."
+                f"chance {_said(self.inference)} (0.50 is guessing, and what everybody likes is "
+                "more)."
             )
         if self.guessed is not None:
-            before, after = (self.guessed[one]["hit@10"] for one in ("before", "after"))
+            hits = {name: one["hit@10"] for name, one in self.guessed.items()}
             given = "the rest of what they chose" if self.what == "event" else "what came before"
             lines.append(
                 f"Asked with {given}, the model puts what is forgotten among its "
-                f"first 10, of it and up to 500 other items, with chance {before:.2f} before and "
-                f"{after:.2f} after."
+                f"first 10, of it and up to 500 other items, with chance {_said(hits)}."
             )
         if "after" in self.valid:
             lines.append(
@@ -84,6 +84,13 @@ class Receipt:
         write_json(folder / f"{number}.json", self.to_dict())
         write_text(folder / f"{number}.txt", self.text() + "\n")
         return folder / f"{number}.json"
+
+
+def _said(chances: Mapping[str, float]) -> str:
+    said = f"{chances['before']:.2f} before and {chances['after']:.2f} after"
+    if "retrained" in chances:
+        said += f", where a model fitted without them has {chances['retrained']:.2f}"
+    return said
 
 
 def digest_of(id: str) -> str:

@@ -8,13 +8,13 @@ least-squares problem and the other way round.
 
 from typing import Annotated, Any, ClassVar
 
-import numba
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Histories, Ragged, Run
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.recommenders import LookupRecommender
 from tesserec.training import ClosedForm
@@ -106,7 +106,7 @@ def least_squares(counted: Counted, fixed: Tensor, solved: Tensor, method: ALS, 
     in_parallel(_conjugate_gradient, bounds, *arrays, fixed.numpy(), solved.numpy(), steps)
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@kernel(fastmath=("contract", "reassoc"))
 def _conjugate_gradient(  # type: ignore[no-untyped-def]
     chosen, ends, confidence, gram, fixed, solved, steps, first, last
 ):
@@ -149,7 +149,7 @@ def _conjugate_gradient(  # type: ignore[no-untyped-def]
             length = shorter
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@kernel(fastmath=("contract", "reassoc"))
 def _dot(one, other):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for d in range(len(one)):
@@ -157,7 +157,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@kernel(fastmath=("contract", "reassoc"))
 def _times_gram(gram, x, out):  # type: ignore[no-untyped-def]
     out[:] = 0
     for a in range(len(x)):

@@ -8,13 +8,13 @@ session the set of its items, and their product is the similarity. Items are sco
 
 from typing import Annotated, Any, ClassVar
 
-import numba
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from tesserec.core import Answering, Catalog, Dataset, Ragged, Requests, Run
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.recommenders import ScoreRecommender
 from tesserec.training import ClosedForm
@@ -155,7 +155,7 @@ def _bounds(histories: Ragged, width: int) -> list[int]:
     return balanced(histories.lengths.add(1).cumsum(0).numpy(), width)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _find(  # type: ignore[no-untyped-def]
     chosen, starts, ends, askers, longest, sample, decay, match_decay, user, session_ends, sessions,
     near, similarity, fading, first, last
@@ -195,7 +195,7 @@ def _find(  # type: ignore[no-untyped-def]
             found = _keep(session, value, faded, near[r], similarity[r], fading[r], found)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _comes_again(chosen, place, end):  # type: ignore[no-untyped-def]
     later = place + 1
     while later < end and chosen[later] != chosen[place]:
@@ -203,7 +203,7 @@ def _comes_again(chosen, place, end):  # type: ignore[no-untyped-def]
     return later < end
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _keep(session, value, faded, near, similarity, fading, found):  # type: ignore[no-untyped-def]
     """Insert a session behind its equals, all of which are later; return how many there are."""
     k = len(near)
@@ -219,7 +219,7 @@ def _keep(session, value, faded, near, similarity, fading, found):  # type: igno
     return min(found + 1, k)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _add_up(  # type: ignore[no-untyped-def]
     near, strength, item_ends, items, factor, scores, first, last
 ):
@@ -232,7 +232,7 @@ def _add_up(  # type: ignore[no-untyped-def]
                 scores[r, items[e]] += strength[r, n] * factor[items[e]]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _credit(  # type: ignore[no-untyped-def]
     chosen, starts, ends, decay, near, fading, item_ends, items, factor, wanted, added, first, last
 ):
@@ -250,7 +250,7 @@ def _credit(  # type: ignore[no-untyped-def]
                     added[p] += weight * fading[r, n] * factor[wanted[r]]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _holds(held, item):  # type: ignore[no-untyped-def]
     """Whether an item is in a session; its items are in the order of rows."""
     place = np.searchsorted(held, item)

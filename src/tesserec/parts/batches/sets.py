@@ -8,13 +8,13 @@ import math
 from collections.abc import Iterator
 from typing import Annotated
 
-import numba
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Dataset, Ragged
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.parts.batches.packed import Packed
 from tesserec.parts.batches.pairs import PairEpochs, Pairs
@@ -119,7 +119,7 @@ def sampled(rows: Ragged, out: Tensor, width: int, keys: Tensor) -> Ragged:
     return Ragged(torch.from_numpy(values), starts, starts + torch.from_numpy(kept))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _sample(  # type: ignore[no-untyped-def]
     values, starts, ends, out, keys, width, places, drawn, kept, first, last
 ):

@@ -2,13 +2,13 @@
 
 from typing import Any, cast
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tesserec.core import Dataset, Ragged
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 
 
@@ -56,7 +56,7 @@ def _flat(rows: Ragged) -> tuple[NDArray[np.int64], ...]:
     return cast(tuple[NDArray[np.int64], ...], arrays)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _count_row(  # type: ignore[no-untyped-def]
     users, user_starts, user_ends, items, starts, ends, table, first, last
 ):
@@ -66,7 +66,7 @@ def _count_row(  # type: ignore[no-untyped-def]
                 table[i, items[b]] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _nearest_row(  # type: ignore[no-untyped-def]
     users, user_starts, user_ends, items, starts, ends, roots, shrink, near, similarity, first, last
 ):
@@ -101,6 +101,6 @@ def _nearest_row(  # type: ignore[no-untyped-def]
             found = min(found + 1, k)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _is_before(value, row, other_value, other_row):  # type: ignore[no-untyped-def]
     return value > other_value or (value == other_value and row < other_row)

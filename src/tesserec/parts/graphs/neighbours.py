@@ -6,11 +6,11 @@ columns. What is kept of a block is only what beats the worst neighbour an item 
 
 from typing import Any, Literal
 
-import numba
 import torch
 from torch import Tensor
 
 from tesserec.core.errors import BadRequest, MissingExtra
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import even, in_parallel
 
 BLOCK = 1024  # items a side of a block of similarities: 4 MiB, which caches hold
@@ -93,7 +93,7 @@ def _offer(block: Tensor, top: int, left: int, *kept: Tensor) -> None:
     in_parallel(_keep_nearest, even(len(block), block.numel()), top, left, *arrays)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _keep_nearest(top, left, block, near, similarity, first, last):  # type: ignore[no-untyped-def]
     k, step = near.shape[1], 64
     for r in range(first, last):

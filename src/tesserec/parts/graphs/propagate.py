@@ -12,11 +12,11 @@ added up by one thread, so the number of threads never changes a result.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-import numba
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 from tesserec.parts.graphs.bipartite import Edges, Graph
 
@@ -207,7 +207,7 @@ def _arrays(edges: Edges) -> list[Any]:
     return [one.numpy() for one in edges]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _copy_rows(  # type: ignore[no-untyped-def]
     starts, neighbours, weights, rows, to, near, weigh, first, last
 ):
@@ -218,7 +218,7 @@ def _copy_rows(  # type: ignore[no-untyped-def]
             weigh[e] = weights[e + shift]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _sort_by_sender(starts, neighbours, weights, to, receivers, weigh):  # type: ignore[no-untyped-def]
     for sender in neighbours:
         to[sender + 1] += 1

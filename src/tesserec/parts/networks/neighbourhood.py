@@ -1,10 +1,10 @@
 """Neighbourhoods: each item leads to a few others, and a history to what its items lead to."""
 
-import numba
 import torch
 from torch import Tensor, nn
 
 from tesserec.core import Ragged, Requests
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 
 
@@ -52,7 +52,7 @@ class Neighbourhood(nn.Module):
         return self.sums(Ragged.packed(items, torch.ones_like(items)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _add_up(items, starts, ends, near, similarity, scores, first, last):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         for e in range(starts[r], ends[r]):

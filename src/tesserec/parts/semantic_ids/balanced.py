@@ -4,10 +4,11 @@ Assignments are auctioned (Bertsekas and Castanon, 1989): points bid for places 
 rise until nobody can do better elsewhere, and the sum of distances is near the least there is.
 """
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
+
+from tesserec.core.kernels import kernel
 
 SLACK = 1e-3  # an assignment costs at most this share more than the least any could
 BIDS = 1000  # per point and step; who has found no place by then takes the nearest that is free
@@ -38,7 +39,7 @@ def assigned(distance: Tensor) -> Tensor:
     return side
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _auction(distance, starts, side, final, bids):  # type: ignore[no-untyped-def]
     """Large steps of the prices first, and each time on from the prices found."""
     points, clusters = distance.shape
@@ -56,7 +57,7 @@ def _auction(distance, starts, side, final, bids):  # type: ignore[no-untyped-de
     _fill(distance, starts, side)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _bid(  # type: ignore[no-untyped-def]
     distance, starts, side, cheapest, price, owner, step, bids
 ):
@@ -89,7 +90,7 @@ def _bid(  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _sift(price, owner, first, end, paid, who):  # type: ignore[no-untyped-def]
     """Put a price in the place of the least of a heap."""
     hole = first
@@ -106,7 +107,7 @@ def _sift(price, owner, first, end, paid, who):  # type: ignore[no-untyped-def]
     price[hole], owner[hole] = paid, who
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _fill(distance, starts, side):  # type: ignore[no-untyped-def]
     """Who has found no cluster gets the nearest that has room."""
     points, clusters = distance.shape

@@ -1,10 +1,11 @@
 """Texts as numbers that differ where the texts do."""
 
-import numba
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
+
+from tesserec.core.kernels import kernel
 
 
 def digests(texts: pl.Series) -> Tensor:
@@ -14,7 +15,7 @@ def digests(texts: pl.Series) -> Tensor:
     return torch.from_numpy(_digests(text, ends).view(np.int64))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _digests(text, ends):  # type: ignore[no-untyped-def]
     """FNV-1a of each piece of a text."""
     digests = np.empty(len(ends), np.uint64)

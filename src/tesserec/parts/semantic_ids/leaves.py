@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 from tesserec.core.errors import BadData
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import balanced, in_parallel
 
 Decode = Callable[[Tensor], Tensor]  # the vectors codes stand for: [n, L] -> [n, D]
@@ -122,7 +122,7 @@ def _places(prefixes: Tensor, sizes: tuple[int, ...], decode: Decode | None) -> 
     return vectors.view(len(prefixes), width, -1).contiguous()
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _choose(  # type: ignore[no-untyped-def]
     vectors, starts, places, taken, leaf, first, last
 ):

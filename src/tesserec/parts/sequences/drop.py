@@ -8,12 +8,12 @@ of keeping a mask. Elsewhere torch's own dropout is used.
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tesserec.core.kernels import kernel
 from tesserec.core.parallel import even, in_parallel
 
 
@@ -58,7 +58,7 @@ def _dropped(values: Tensor, key: int, share: float) -> Tensor:
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _bits(number, key, other_key):  # type: ignore[no-untyped-def]
     """32 random bits: a multiplicative hash with a key before each of its two rounds."""
     # Numba widens products to 64 bits, of which processors do few at once.
@@ -69,7 +69,7 @@ def _bits(number, key, other_key):  # type: ignore[no-untyped-def]
     return np.uint32(bits ^ (bits >> np.uint32(16)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _drop(values, out, key, other_key, below, scale, first, last):  # type: ignore[no-untyped-def]
     half = (len(values) + 1) // 2
     both = min(last, len(values) - half)  # of an odd number, the middle one has no partner

@@ -7,13 +7,13 @@ Recommendation", WSDM 2024, arXiv:2312.14447; at random is SISA (Bourtoule et al
 from abc import abstractmethod
 from typing import Annotated, ClassVar
 
-import numba
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from tesserec.core import Spec
+from tesserec.core.kernels import kernel
 from tesserec.parts.semantic_ids.balanced import squared_distances
 from tesserec.parts.semantic_ids.kmeans import means
 
@@ -69,7 +69,7 @@ def greedy(distance: Tensor, room: int) -> Tensor:
     return side
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _deal(order, centres, room, side):  # type: ignore[no-untyped-def]
     taken = np.zeros(centres, np.int64)
     for pair in order:
