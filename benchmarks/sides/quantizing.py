@@ -8,13 +8,13 @@ import torch
 from benchmarks.data import made_up
 from benchmarks.sides.wire import timed
 from benchmarks.steps import Loop
-from tesserec.core import Run
+from tesserec.core import Precision, Run
 from tesserec.parts.semantic_ids.kmeans import kmeans, nearest
 
 held: dict[str, Any] = {}
 
 
-def set_up_quantizing(vectors: str, batch: int, **sizes: Any) -> None:
+def set_up_quantizing(vectors: str, batch: int, precision: Precision, **sizes: Any) -> None:
     """An autoencoder about to learn from given vectors; its codes begin at random."""
     from tesserec.parts.semantic_ids.rqvae import RQVAE
 
@@ -22,7 +22,7 @@ def set_up_quantizing(vectors: str, batch: int, **sizes: Any) -> None:
     data = made_up(users=10, items=len(table), events=100)
     data = data.with_vectors("content", table)
     method = RQVAE(batches={"size": batch}, initial=None, **sizes)
-    run = Run(device="cpu")
+    run = Run(device="cpu", precision=precision)
     with run.seeded("codebook"):
         codebook = method.codebook(data.catalog.items)
     network = method.network(codebook, table, data, run)

@@ -39,9 +39,16 @@ def version() -> dict[str, Any]:
 
 
 def set_up_quantizing(
-    vectors: str, batch: int, hidden: list[int], dim: int, levels: int, codes: int
+    vectors: str,
+    batch: int,
+    precision: str,
+    hidden: list[int],
+    dim: int,
+    levels: int,
+    codes: int,
 ) -> None:
     """Its network with straight-through gradients, as that configuration has it."""
+    held["half"] = precision == "bfloat16"
     held["vectors"], held["size"] = torch.from_numpy(np.load(vectors)), batch
     network = its_model.RqVae(
         input_dim=held["vectors"].shape[1],
@@ -68,7 +75,8 @@ def _step() -> None:
     nothing = torch.empty(0)
     batch = its_data.SeqBatch(nothing, nothing, nothing, x, nothing, nothing)
     held["adam"].zero_grad()
-    found = held["network"](batch, gumbel_t=0.2)
+    with torch.autocast("cpu", torch.bfloat16, enabled=held["half"]):
+        found = held["network"](batch, gumbel_t=0.2)
     found.loss.backward()
     found.loss.item(), found.reconstruction_loss.item(), found.rqvae_loss.item()
     held["adam"].step()
