@@ -1,6 +1,7 @@
 """`POST /v1/items`: new items are recommended at once, and kept for good (promises 18 and 19)."""
 
 import shutil
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -330,6 +331,73 @@ def test_what_cannot_be_taken_in_is_pointed_at(
     told = post(small, [item], 422)
     assert any(one["pointer"].startswith(pointer) for one in told["errors"]), told
     assert words in told["detail"]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Neighbours by pictures, half of which are red and half blue."""
+    from toys.pictures import as_file, plain
+
+    raw, data, ids = tmp_path / "raw", tmp_path / "data", [f"i{n}" for n in range(12)]
+    raw.mkdir()
+    events = {"user": [f"u{n % 5}" for n in range(40)], "item": [ids[n % 12] for n in range(40)]}
+    pl.DataFrame({**events, "time": range(40)}).write_csv(raw / "interactions.csv")
+    pl.DataFrame({"id": ids, "price": range(12)}).write_csv(raw / "items.csv")
+    (tmp_path / "study.toml").write_text(
+        f'data = "{data}"\nbaselines = false\ncontent = [{{ kind = "ImageStatistics", dim = 4 }}]\n'
+        '[method]\nkind = "ContentKNN"\n[split]\nkind = "LeaveLast"\n'
+    )
+    assert command(["data", "import", str(raw), str(data), "--quiet"]) == 0
+    (data / "media" / "image").mkdir(parents=True)
+    for n, one in enumerate(ids):
+        colour = (200 + n, 20, 20) if n % 2 else (20, 20, 200 + n)
+        (data / "media" / "image" / f"{one}.png").write_bytes(as_file(plain(colour)))
+    words = ["run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "shop"), "--quiet"]
+    assert command(words) == 0
+    return tmp_path / "shop"
+
+
+RED, BLUE = (205, 20, 20), (20, 20, 205)
+
+
+def picture(colour: tuple[int, int, int]) -> str:
+    from toys.pictures import as_file, plain
+
+    return b64encode(as_file(plain(colour))).decode()
+
+
+def test_pictures_are_posted_and_read_by_the_encoder_of_the_run(pictures: Path) -> None:
+    items = [
+        {"id": "nred", "media": {"image": picture(RED)}},
+        {"id": "nblue", "media": {"image": picture(BLUE)}},
+    ]
+    with serving(service_of(pictures)) as client:
+        assert post(client, items)["added"] == ["nred", "nblue"]
+        for new, old in (("nred", 1), ("nblue", 0)):
+            near = client.post("/v1/similar", json={"item": new, "k": 6}).json()["items"]
+            assert {one["id"] for one in near} == {f"i{n}" for n in range(old, 12, 2)}
+        assert "nred" in ask(client, history=["i1"])
+
+
+@pytest.mark.parametrize(
+    ("media", "pointer", "words"),
+    [
+        ({"image": b64encode(b"no picture").decode()}, "/items/1/media/image", "decoded"),
+        ({"image": "?"}, "/items/1/media/image", ""),
+        ({"audio": b64encode(b"x").decode()}, "/items/1/media/audio", "read image"),
+        ({"text": b64encode(b"x").decode()}, "/items/1/media/text", ""),
+        ({}, "/items/1", "nothing that vectors image"),
+    ],
+)
+def test_media_that_cannot_be_read_are_pointed_at(
+    pictures: Path, media: dict[str, str], pointer: str, words: str
+) -> None:
+    good = {"id": "n0", "media": {"image": picture(BLUE)}}
+    with serving(service_of(pictures)) as client:
+        told = post(client, [good, {"id": "n1", "media": media}], 422)
+        assert any(one["pointer"].startswith(pointer) for one in told["errors"]), told
+        assert words in told["detail"]
+        assert not new_of(ask(client, history=["i0"]))
 
 
 def test_lists_that_cannot_be_taken_in(small: httpx.Client) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tesserec.content.encoder import Piece, PieceEncoder, Rows
-from tesserec.content.reduction import fitted_pca
+from tesserec.content.encoder import Piece, Rows
+from tesserec.content.reduced import ReducedEncoder
 from tesserec.content.sounds import Samples, open_sound
 from tesserec.content.spectra import (
     cepstra,
@@ -31,7 +31,7 @@ Reals = NDArray[np.float64]
 REACH = 80  # decibels below the loudest band of a recording at which all is silence
 
 
-class AudioStatistics(PieceEncoder):
+class AudioStatistics(ReducedEncoder):
     """Unit vectors of sounds, by timbre and its course. Nearly the same for loud and quiet takes.
 
     Sounds recorded with fewer samples a second than `rate` have nothing in the upper bands; where
@@ -40,8 +40,6 @@ class AudioStatistics(PieceEncoder):
 
     modality: ClassVar = "audio"
     window: ClassVar[int] = 64  # half a minute of samples is 2 MB
-    after_rows: ClassVar[frozenset[str]] = PieceEncoder.after_rows | {"dim"}
-
     rate: Annotated[int, Field(ge=1000)] = 16_000  # samples a second that sounds are brought to
     seconds: Above0 = 30.0  # of the middle of a sound are looked at
     frame: Above0 = 0.025  # seconds
@@ -50,7 +48,6 @@ class AudioStatistics(PieceEncoder):
     coefficients: Count = 20  # cepstra, the first of which is loudness
     parts: Count = 8  # equal ones, so that the order of sounds counts
     silence: Above0 = 30.0  # decibels below the loudest frame; such ends are cut off
-    dim: Count = 64
 
     def decode(self, piece: Piece) -> Samples:
         assert isinstance(piece, bytes)
@@ -58,9 +55,6 @@ class AudioStatistics(PieceEncoder):
 
     def reader(self, device: str) -> Callable[[Sequence[Samples]], Rows]:
         return lambda sounds: np.stack([self._row(sound) for sound in sounds])
-
-    def reduction(self, rows: Rows) -> Callable[[Rows], Rows]:
-        return fitted_pca(rows, self.dim)
 
     def _row(self, samples: Samples) -> Rows:
         """Everything that is measured of one sound: [W] float32"""

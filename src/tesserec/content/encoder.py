@@ -14,6 +14,7 @@ from tesserec.core.errors import CannotAnswer
 Modality = Literal["text", "image", "audio", "video"]
 Piece: TypeAlias = str | bytes  # a text, or the bytes of a picture, a sound, a clip
 Rows: TypeAlias = NDArray[Any]  # [n, W] float32 or float16
+Reduction: TypeAlias = Callable[[Rows], Rows]
 
 
 class Undecodable(Exception):
@@ -49,6 +50,11 @@ class Encoder(Spec):
     def learned(self, data: Dataset) -> dict[str, Tensor]:
         """What `encode` would learn of the training part, for items that come later."""
         return {}
+
+    def encode_and_learn(self, data: Dataset) -> tuple[Vectors, dict[str, Tensor]]:
+        """The vectors of all items, and what was learned on the way. Raises as `encode` does."""
+        learned = self.learned(data)
+        return (self.encode_more(data, learned) if learned else self.encode(data)), learned
 
     def encode_more(self, data: Dataset, learned: Mapping[str, Tensor]) -> Vectors:
         """The vectors of items that came later, by what was learned before.
@@ -91,7 +97,7 @@ class PieceEncoder(Encoder):
         """A digest of everything the rows depend on besides the fields."""
         return ""
 
-    def reduction(self, rows: Rows) -> Callable[[Rows], Rows]:
+    def reduction(self, rows: Rows) -> Reduction:
         """What makes vectors of rows, learned from the rows [n, W] of training items."""
         return lambda block: block
 
@@ -101,8 +107,6 @@ class PieceEncoder(Encoder):
         return encode(data, self).vectors
 
     def encode_more(self, data: Dataset, learned: Mapping[str, Tensor]) -> Vectors:
-        if type(self).reduction is not PieceEncoder.reduction:
-            return super().encode_more(data, learned)
         return self.encode(data)  # each piece is looked at by itself
 
 
@@ -113,10 +117,8 @@ def encoded(data: Dataset, encoder: Encoder) -> Dataset:
 
 def encoded_and_learned(data: Dataset, encoder: Encoder) -> tuple[Dataset, dict[str, Tensor]]:
     """The same, and what the encoder learned on the way."""
-    learned = encoder.learned(data)
-    if not learned:
-        return encoded(data, encoder), {}
-    return data.with_vectors(encoder.name, *encoder.encode_more(data, learned)), learned
+    vectors, learned = encoder.encode_and_learn(data)
+    return data.with_vectors(encoder.name, *vectors), learned
 
 
 def learned_from(data: Dataset) -> NDArray[np.bool_]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tesserec.content.encoder import (
     Piece,
     PieceEncoder,
+    Reduction,
     Rows,
     Undecodable,
     Vectors,
@@ -60,10 +61,18 @@ class Outcome:
     distinct: int | None = None  # pieces, where they are looked at one by one
     looked_at: int | None = None  # of them, those that were not in the cache
     problems: tuple[tuple[Any, str], ...] = ()  # item id, reason
+    reduction: Reduction | None = None  # what made them of rows
 
 
-def encode(data: Dataset, encoder: PieceEncoder, options: Options | None = None) -> Outcome:
+def encode(
+    data: Dataset,
+    encoder: PieceEncoder,
+    options: Options | None = None,
+    reduction: Reduction | None = None,
+) -> Outcome:
     """Vectors of all items. Items without a piece, or with one that cannot be decoded, get zeros.
+
+    They are made by `reduction`, or by one that is learned from the training part.
 
     Raises `NoContent` when nothing could be decoded, `BadData` for the first piece that cannot
     be where `options.on_error` is "fail".
@@ -72,13 +81,17 @@ def encode(data: Dataset, encoder: PieceEncoder, options: Options | None = None)
     with _store(encoder, options) as store:
         reading = _Reading(data, encoder, options, store)
         reading.read()
-        vectors = _vectors(data, encoder, store, reading.place, options)
+        if not (reading.place >= 0).any():
+            raise NoContent(f"No item of {data.name} has {encoder.modality} that can be decoded.")
+        rows = store.rows()
+        reduction = reduction or encoder.reduction(rows[_learned_rows(data, reading.place)])
         return Outcome(
-            vectors,
+            _vectors(rows, reading.place, reduction, options),
             reading.content.hexdigest()[:16],
             len(np.unique(reading.place[reading.place >= 0])),
             reading.looked_at,
             tuple(reading.problems),
+            reduction,
         )
 
 
@@ -204,25 +217,21 @@ def _windows(found: Iterator[Found], size: int) -> Iterator[list[Found]]:
         yield window
 
 
-def _vectors(
-    data: Dataset,
-    encoder: PieceEncoder,
-    store: RowStore,
-    place: NDArray[np.int64],
-    options: Options,
-) -> Vectors:
-    """Rows of the store as vectors of items, block by block."""
+def _learned_rows(data: Dataset, place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that a reduction learns from."""
     there = place >= 0
-    if not there.any():
-        raise NoContent(f"No item of {data.name} has {encoder.modality} that can be decoded.")
     learned = np.unique(place[there & learned_from(data)])
     if not len(learned):
         learned = np.unique(place[there])  # no training item has content: all that there is
     if len(learned) > SAMPLE:
         learned = np.sort(np.random.default_rng(0).choice(learned, SAMPLE, replace=False))
-    rows = store.rows()
-    reduce = encoder.reduction(rows[learned])
-    like = reduce(rows[learned[:1]])
+    return learned
+
+
+def _vectors(rows: Rows, place: NDArray[np.int64], reduce: Reduction, options: Options) -> Vectors:
+    """Rows of the store as vectors of items, block by block."""
+    there = place >= 0
+    like = reduce(rows[place[there][:1]])
     table = options.table((len(place), like.shape[1]), like.dtype)
     for first in range(0, len(place), BLOCK):
         block = slice(first, first + BLOCK)

@@ -7,15 +7,14 @@ about what is shown.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from tesserec.content.encoder import Piece, PieceEncoder, Rows
+from tesserec.content.encoder import Piece, Rows
 from tesserec.content.pictures import open_picture
-from tesserec.content.reduction import fitted_pca
+from tesserec.content.reduced import ReducedEncoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,22 +28,16 @@ HUES, SATURATIONS, VALUES = 8, 3, 3
 ANGLES = 9
 
 
-class ImageStatistics(PieceEncoder):
+class ImageStatistics(ReducedEncoder):
     """Unit vectors of pictures: what looks alike lies side by side."""
 
     modality: ClassVar = "image"
-    after_rows: ClassVar = PieceEncoder.after_rows | {"dim"}
-
-    dim: Annotated[int, Field(ge=1)] = 64
 
     def decode(self, piece: Piece) -> NDArray[np.uint8]:
         return prepared(open_picture(piece))
 
     def reader(self, device: str) -> Callable[[Sequence[Any]], Rows]:
         return statistics
-
-    def reduction(self, rows: Rows) -> Callable[[Rows], Rows]:
-        return fitted_pca(rows, self.dim)
 
 
 def prepared(picture: "Image") -> NDArray[np.uint8]:

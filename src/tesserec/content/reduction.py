@@ -3,10 +3,13 @@
 Principal component analysis (Pearson, Phil. Mag. 1901) of the correlation matrix.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tesserec.content.encoder import Rows
 
@@ -17,7 +20,36 @@ ALONG_NOTHING = 1e-9  # of all variance; a direction with less is rounding
 Reals = NDArray[np.float64]
 
 
-def fitted_pca(rows: Rows, dim: int) -> Callable[[Rows], Rows]:
+@dataclass(frozen=True)
+class PCA:
+    """What turns rows [n, W] into unit vectors [n, dim] float32."""
+
+    mean: Reals  # [W]
+    scale: Reals  # [W] one over deviations
+    axes: Reals  # [W, K <= dim] orthogonal
+    dim: int
+
+    def __call__(self, rows: Rows) -> Rows:
+        along = (rows - self.mean) @ (self.axes * self.scale[:, None])  # [n, W] x [W, K] -> [n, K]
+        lengths = np.linalg.norm(along, axis=1, keepdims=True)
+        vectors = np.zeros((len(rows), self.dim), np.float32)
+        np.divide(along, lengths, out=along, where=lengths > SAME)
+        vectors[:, : along.shape[1]] = along * (lengths > SAME)
+        return vectors
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it learned, float32."""
+        learned = {"mean": self.mean, "scale": self.scale, "axes": self.axes}
+        return {name: torch.from_numpy(one.astype(np.float32)) for name, one in learned.items()}
+
+    @classmethod
+    def of(cls, learned: Mapping[str, Tensor], dim: int) -> "PCA":
+        """The same from what `tensors` returned."""
+        mean, scale, axes = (learned[name].double().numpy() for name in ("mean", "scale", "axes"))
+        return cls(mean, scale, axes, dim)
+
+
+def fitted_pca(rows: Rows, dim: int) -> PCA:
     """What turns rows [n, W] into unit vectors [n, dim] float32, learned from these rows [N, W].
 
     Features are standardised, so that no unit of measure counts for more than another; one that
@@ -27,17 +59,7 @@ def fitted_pca(rows: Rows, dim: int) -> Callable[[Rows], Rows]:
     mean = rows.mean(0, dtype=np.float64)  # [W]
     scatter = _scatter(rows, mean)
     scale = _scale(mean, np.sqrt(np.diag(scatter)))
-    axes = _axes(scatter * scale * scale[:, None], dim) * scale[:, None]
-
-    def reduce(block: Rows) -> Rows:
-        along = (block - mean) @ axes  # [n, W] x [W, K] -> [n, K]
-        lengths = np.linalg.norm(along, axis=1, keepdims=True)
-        vectors = np.zeros((len(block), dim), np.float32)
-        np.divide(along, lengths, out=along, where=lengths > SAME)
-        vectors[:, : along.shape[1]] = along * (lengths > SAME)
-        return vectors
-
-    return reduce
+    return PCA(mean, scale, _axes(scatter * scale * scale[:, None], dim), dim)
 
 
 def _scatter(rows: Rows, mean: Reals) -> Reals:

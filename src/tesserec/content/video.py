@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tesserec.content.clips import open_clip
-from tesserec.content.encoder import Piece, PieceEncoder, Rows
+from tesserec.content.encoder import Piece, Rows
 from tesserec.content.image import ImageStatistics, prepared
-from tesserec.content.reduction import fitted_pca
+from tesserec.content.reduced import ReducedEncoder
 
 Count = Annotated[int, Field(ge=1)]
 Picture: TypeAlias = NDArray[np.uint8]  # [H, W, 3]
@@ -23,17 +23,14 @@ Pairs: TypeAlias = list[tuple[Picture, Picture]]
 CHANGED = 8  # of 255; differences up to here are noise of cameras and codecs
 
 
-class VideoStatistics(PieceEncoder):
+class VideoStatistics(ReducedEncoder):
     """Unit vectors of clips, by their pictures and their motion. The sound is not listened to."""
 
     modality: ClassVar = "video"
     window: ClassVar[int] = 16  # clips hold many pictures
-    after_rows: ClassVar[frozenset[str]] = PieceEncoder.after_rows | {"dim"}
-
     frames: Count = 8  # of a clip that are looked at
     apart: Annotated[float, Field(gt=0)] = 0.1  # seconds from each to the one it is compared with
     grid: Annotated[int, Field(ge=1, le=16)] = 4  # by so many cells, to tell where motion is
-    dim: Count = 64
     batch: int = 8
 
     def decode(self, piece: Piece) -> Pairs:
@@ -57,9 +54,6 @@ class VideoStatistics(PieceEncoder):
             )
 
         return read
-
-    def reduction(self, rows: Rows) -> Callable[[Rows], Rows]:
-        return fitted_pca(rows, self.dim)
 
     def _motion(self, pairs: Pairs) -> Rows:
         """What changes within a moment, and from one looked-at frame to the next."""

@@ -80,9 +80,12 @@ def join_encoders(runs: Sequence[Path], into: Path) -> Encoders:
 
 
 def keep(learned: Learned, run: Path) -> None:
-    """Write what encoders learned, numbers in half precision: the third digit may differ."""
+    """Write what encoders learned, tables in half precision: the third digit may differ."""
     for name, tensors in learned.items():
-        small = {n: one.half() if one.is_floating_point() else one for n, one in tensors.items()}
+        small = {
+            n: one.half() if one.is_floating_point() and one.ndim > 1 else one
+            for n, one in tensors.items()
+        }
         with replacing(run / FOLDER / f"{name}.safetensors") as aside:
             save_file({n: one.contiguous() for n, one in small.items()}, aside)
 

@@ -1,9 +1,10 @@
 """What clients may send, as types that refuse the rest; sizes are in `Limits`."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    Base64Bytes,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -94,14 +95,17 @@ Value = StrictStr | StrictBool | StrictInt | Number
 
 
 class GivenItem(Asked):
-    """A new item. What its vectors are made of has to be here: no file and no address is read."""
+    """A new item. What its vectors are made of has to be here: no path and no address is read."""
 
     id: Id
     features: dict[Id, Value | list[Value] | None] = Field(
         {}, description="By the names that the columns of items have."
     )
+    media: dict[Literal["image", "audio", "video"], Base64Bytes] = Field(
+        {}, description="Files that the model's encoders read, in Base64."
+    )
     vectors: dict[Id, list[Number] | None] = Field(
-        {}, description="Those that the server does not make of texts; null: it has none of these."
+        {}, description="Those that the server does not make itself; null: it has none of these."
     )
 
 

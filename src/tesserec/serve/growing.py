@@ -13,11 +13,12 @@ from pathlib import Path
 
 from tesserec.core.errors import NoContent, TesserecError
 from tesserec.experiment.adding import Addition, described
-from tesserec.experiment.contents import encoders_of
+from tesserec.experiment.contents import Encoders, encoders_of
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.updated import mend
 from tesserec.lifecycle.updating import add, contents_of
 from tesserec.serve.asked import GivenItem
+from tesserec.serve.media import check_kinds, check_read, reading, shelved
 from tesserec.serve.models import Models, prepared
 from tesserec.serve.newcomers import NO_FILES, check_contents, check_names, entities_of
 from tesserec.serve.problems import Problem
@@ -90,8 +91,10 @@ def _made(models: Models, posted: Sequence[GivenItem]) -> tuple[dict[Path, _Made
     """The models with the items, by the runs they are of; nothing is written."""
     made: dict[Path, _Made] = {}
     left = []
-    check_names(posted, [contents_of(one.model) for one in _targets(models)])
-    for served in _targets(models):
+    targets = _targets(models)
+    check_names(posted, [contents_of(one.model) for one in targets])
+    check_kinds(posted, [one for served in targets for one in Encoders.of(_place(served)).made])
+    for served in targets:
         place, began = _place(served), time.perf_counter()
         if place in made:
             continue
@@ -106,11 +109,13 @@ def _made(models: Models, posted: Sequence[GivenItem]) -> tuple[dict[Path, _Made
 
 
 def _addition(served: Served, place: Path, posted: Sequence[GivenItem]) -> Addition:
-    """One model with the items. Only texts are encoded: other contents lie in files."""
-    encoders = tuple(one for one in encoders_of(place) if one.modality == "text")
+    """One model with the items, encoded as its run encoded those before."""
+    encoders = reading(posted, encoders_of(place))
     model = served.model
     given = entities_of(posted, contents_of(model), {one.name for one in encoders})
-    items = described(model, given, place, encoders, Path())
+    with shelved(posted, given.ids) as folder:
+        items = described(model, given, place, encoders, folder)
+    check_read(items, posted, encoders)
     check_contents(items, posted)
     try:
         return Addition(place, add(model, items), items, len(posted) - len(items))

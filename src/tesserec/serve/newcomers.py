@@ -1,6 +1,6 @@
 """Newcomers: items as they were posted become what a model's catalogue would have of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from tesserec.core import Entities
 from tesserec.serve.asked import GivenItem
-from tesserec.serve.problems import Problem
+from tesserec.serve.problems import Problem, refuse
 
 UNFIT = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
-NO_FILES = "Give what they are made of as text in `features`, or as numbers in `vectors`."
+NO_FILES = "Give texts in `features`, files in `media`, or numbers in `vectors`."
 
 
 def check_names(posted: Sequence[GivenItem], catalogues: Collection[Entities]) -> None:
@@ -28,7 +28,7 @@ def check_names(posted: Sequence[GivenItem], catalogues: Collection[Entities]) -
             if name not in known
         }
         there = ", ".join(sorted(known)) or "none"
-        _refuse(wrong, f"Items of this model have the {kind} {there}, and no others.", NO_FILES)
+        refuse(wrong, f"Items of this model have the {kind} {there}, and no others.", NO_FILES)
 
 
 def entities_of(posted: Sequence[GivenItem], known: Entities, made: Collection[str]) -> Entities:
@@ -69,18 +69,18 @@ def check_contents(items: Entities, posted: Sequence[GivenItem]) -> None:
         if unsaid or len(missing) == len(present):
             wrong[f"/items/{n}"] = f"no {' and no '.join(unsaid or missing)}"
     cause = f"Some new items have nothing that vectors {', '.join(present)} are made of."
-    _refuse(wrong, cause, f"{NO_FILES} null among the vectors: it has none, but others.")
+    refuse(wrong, cause, f"{NO_FILES} null among the vectors: it has none, but others.")
 
 
 def _ids(posted: Sequence[GivenItem], known: Entities) -> pl.Series:
     given, dtype = pl.Series("id", [one.id for one in posted]), known.ids.dtype
     twice = given.is_duplicated().to_list()
     wrong = {f"/items/{n}/id": "it is there twice" for n, one in enumerate(twice) if one}
-    _refuse(wrong, "Some new items have the same id.", "Give each an id of its own.")
+    refuse(wrong, "Some new items have the same id.", "Give each an id of its own.")
     ids = given.cast(dtype, strict=False)
     same = (ids.cast(pl.String) == given).fill_null(False).to_list()  # "007" is not 7
     wrong = {f"/items/{n}/id": f"no {dtype}" for n, one in enumerate(same) if not one}
-    _refuse(wrong, f"Ids of this model are {dtype}.", "Give new items ids of the same kind.")
+    refuse(wrong, f"Ids of this model are {dtype}.", "Give new items ids of the same kind.")
     return ids
 
 
@@ -92,7 +92,7 @@ def _column(posted: Sequence[GivenItem], name: str, dtype: pl.DataType) -> pl.Se
         fits = [_fits(value, dtype) for value in values]
     cause, cure = f"Column {name!r} of items is {dtype}.", "Write it as it was, or leave it out."
     wrong = {f"/items/{n}/features/{name}": f"no {dtype}" for n, one in enumerate(fits) if not one}
-    _refuse(wrong, cause, cure)
+    refuse(wrong, cause, cure)
     raise Problem(422, cause, cure)
 
 
@@ -112,7 +112,7 @@ def _table(posted: Sequence[GivenItem], name: str, width: int) -> tuple[Tensor, 
         for n, one in enumerate(given)
         if one is not None and len(one) != width
     }
-    _refuse(wrong, f"Vectors {name!r} are {width} numbers long.", "Encode as the old ones were.")
+    refuse(wrong, f"Vectors {name!r} are {width} numbers long.", "Encode as the old ones were.")
     nothing = [0.0] * width
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
         table = np.array([nothing if one is None else one for one in given], np.float64)
@@ -126,10 +126,4 @@ def _check_not_given(posted: Sequence[GivenItem], name: str) -> None:
         for n, one in enumerate(posted)
         if one.vectors.get(name) is not None
     }
-    _refuse(wrong, f"The server makes vectors {name!r} of texts itself.", "Give the text alone.")
-
-
-def _refuse(wrong: Mapping[str, str], cause: str, cure: str) -> None:
-    if wrong:
-        errors = [{"pointer": place, "detail": why} for place, why in list(wrong.items())[:20]]
-        raise Problem(422, f"{errors[0]['pointer']}: {cause}", cure, errors=errors)
+    refuse(wrong, f"The server makes vectors {name!r} itself.", "Give what they are made of alone.")

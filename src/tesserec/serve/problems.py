@@ -66,6 +66,13 @@ def busy(cause: str, seconds: float, status: int = 503) -> Problem:
     return Problem(status, cause, f"Try again in {wait} s.", {"Retry-After": str(wait)})
 
 
+def refuse(wrong: Mapping[str, str], cause: str, cure: str) -> None:
+    """Raise a `Problem` that points at all that is wrong: JSON pointer -> why."""
+    if wrong:
+        errors = [{"pointer": place, "detail": why} for place, why in list(wrong.items())[:20]]
+        raise Problem(422, f"{errors[0]['pointer']}: {cause}", cure, errors=errors)
+
+
 def problem_of(error: Exception) -> Problem:
     """What a client is told of an error; of those that nobody foresaw, nothing but that."""
     match error:
