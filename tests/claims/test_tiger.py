@@ -1,5 +1,6 @@
 """TIGER's claims (card generative/tiger): what semantic ids are worth, and the tree of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -45,15 +46,30 @@ def tiger(ids: str, **fields: object) -> TIGER:
 def test_ids_that_tell_content_are_better_than_those_that_do_not(beauty: Split) -> None:
     check_claim(
         method="TIGER",
-        claim="1: ids of an RQ-VAE are better than LSH's, and these than random ones",
+        claim="1, first half: ids of an RQ-VAE are better than LSH's, and than random ones",
         setting=SETTING,
         metric=METRIC,
-        rows={
-            ids: lambda seed, ids=ids: reached(tiger(ids), beauty, METRIC, seed)
-            for ids in ("RQVAE", "LSH", "RandomIds")
-        },
-        holds=lambda mean: mean["RQVAE"] > mean["LSH"] > mean["RandomIds"],
+        rows=by_ids(beauty, "RQVAE", "LSH", "RandomIds"),
+        holds=lambda mean: mean["RQVAE"] > max(mean["LSH"], mean["RandomIds"]),
     )
+
+
+@pytest.mark.xfail(
+    strict=True, reason="LSH's ids are no better than random ones here (docs/methods/tiger.md)"
+)
+def test_content_that_nobody_learned_is_better_than_none(beauty: Split) -> None:
+    check_claim(
+        method="TIGER",
+        claim="1, second half: LSH's ids are better than random ones",
+        setting=SETTING,
+        metric=METRIC,
+        rows=by_ids(beauty, "LSH", "RandomIds"),
+        holds=lambda mean: mean["LSH"] > mean["RandomIds"],
+    )
+
+
+def by_ids(split: Split, *kinds: str) -> dict[str, Callable[[int], float]]:
+    return {ids: lambda seed, ids=ids: reached(tiger(ids), split, METRIC, seed) for ids in kinds}
 
 
 def freely(split: Split, seed: int, beam: int) -> BeamRecommender:
@@ -62,6 +78,9 @@ def freely(split: Split, seed: int, beam: int) -> BeamRecommender:
     return replace(model, legal=False, beam=beam)
 
 
+@pytest.mark.xfail(
+    strict=True, reason="both find the same: few tuples are no item (docs/methods/tiger.md)"
+)
 def test_writing_only_ids_of_items_is_better(beauty: Split) -> None:
     check_claim(
         method="TIGER",

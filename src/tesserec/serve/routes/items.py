@@ -31,8 +31,9 @@ def routes(service: Service) -> APIRouter:
         responses=giving(EXAMPLE, 400, 401, 403, 409, 413, 422, 429, 503, 507),
     )
     async def items(request: Request) -> JSONResponse:
-        """Take new items in for good, without training: texts are encoded, other contents come as
-        vectors. All versions that answer get them, or none does. An item whose id is known stays
+        """Take new items in for good, without training: texts and media are encoded by what the run
+        keeps of its encoders, other contents come as vectors. All versions that answer get them, or
+        none does. An item whose id is known stays
         as it was, so send again what was not answered. Nothing is read from a path or an address.
         """
         request_id, began = service.admit(request, "write"), time.perf_counter()
