@@ -47,6 +47,9 @@ def test_the_tuned_form_beats_the_plain_one(beauty: Split) -> None:
     )
 
 
+@pytest.mark.xfail(
+    strict=True, reason="two tables are as good, or better (docs/methods/gru4rec.md)"
+)
 def test_one_table_for_what_is_read_and_what_is_answered_helps(beauty: Split) -> None:
     check_claim(
         method="GRU4Rec",
