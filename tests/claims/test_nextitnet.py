@@ -12,8 +12,8 @@ METRIC = "ndcg@10"
 SETTING = "ml-100k, last event of each person, whole catalogue; at most 25 epochs, patience 5"
 SHORT = {"batches": {"size": 32}, "schedule": {"epochs": 25, "patience": 5}}
 SMALL = (
-    "on ml-100k Caser is ahead, ndcg@10 of 0.080 and 0.083 against 0.070 and 0.073 (seeds 0, 1); "
-    "the paper's figures are of sets with millions of events"
+    "on ml-100k Caser is ahead (docs/methods/nextitnet.md); the paper's figures are of sets with "
+    "millions of events"
 )
 
 
@@ -41,6 +41,9 @@ def test_what_passes_by_the_blocks_is_needed(movies: Split) -> None:
     )
 
 
+@pytest.mark.xfail(
+    strict=True, reason="on ml-100k they differ by less than seeds do (docs/methods/nextitnet.md)"
+)
 def test_dilated_convolutions_beat_plain_ones_of_equal_depth(movies: Split) -> None:
     check_claim(
         method="NextItNet",
