@@ -22,6 +22,9 @@ def caser(**fields: object) -> Method:
     return tr.Caser().changed({**short, **fields})
 
 
+@pytest.mark.xfail(
+    strict=True, reason="vertical filters alone are as good here (docs/methods/caser.md)"
+)
 def test_both_kinds_of_filters_are_better_than_either(movies: Split) -> None:
     check_claim(
         method="Caser",
