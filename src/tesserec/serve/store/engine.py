@@ -1,5 +1,7 @@
 """Connections to SQLite, durable and forgetful of what is deleted, and to PostgreSQL."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,11 +106,11 @@ def _sqlite(url: URL) -> Engine:
     def prepare(connection: Any, _: object) -> None:
         for pragma in (
             "secure_delete = ON",  # what is deleted is overwritten with zeros
-            "journal_mode = WAL",  # readers do not wait for writers
             "synchronous = FULL",  # every commit is on the disk when it returns
             "temp_store = MEMORY",  # nothing about people in a folder for temporary files
         ):
             connection.execute(f"PRAGMA {pragma}")
+        write_ahead(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -117,6 +119,23 @@ def _sqlite(url: URL) -> Engine:
             connection.exec_driver_sql(how)
 
     return engine
+
+
+def write_ahead(connection: Any) -> None:
+    """Let readers not wait for writers, from now on and for all who open the file.
+
+    Of two who switch a new file at once, SQLite refuses one without letting it wait, as each would
+    wait for the other: who is refused tries again.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _postgres(url: URL) -> Engine:

@@ -1,6 +1,7 @@
 """A database of any age becomes one of today."""
 
 import os
+import sqlite3
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,7 +10,7 @@ from sqlalchemy import inspect, text
 
 from tesserec.core.errors import BadData
 from tesserec.serve.store import Event, Exposure, Store
-from tesserec.serve.store.engine import Database
+from tesserec.serve.store.engine import Database, write_ahead
 from tesserec.serve.store.migrating import migrate
 from tesserec.serve.store.tables import METADATA
 
@@ -75,3 +76,24 @@ def test_workers_that_start_at_once_on_an_empty_database_all_get_it(database_url
     os.write(begin, bytes(5))
     new = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
     assert sorted(new) == [0, 0, 0, 0, 1]
+
+
+class Refusing:
+    """A connection that is refused a few times."""
+
+    def __init__(self, times: int, words: str) -> None:
+        self.left, self.words, self.said = times, words, ""
+
+    def execute(self, said: str) -> None:
+        self.said = said
+        if self.left:
+            self.left -= 1
+            raise sqlite3.OperationalError(self.words)
+
+
+def test_who_is_refused_while_another_switches_the_journal_tries_again() -> None:
+    connection = Refusing(2, "database is locked")
+    write_ahead(connection)
+    assert (connection.left, connection.said) == (0, "PRAGMA journal_mode = WAL")
+    with pytest.raises(sqlite3.OperationalError, match="disk"):
+        write_ahead(Refusing(1, "disk I/O error"))
