@@ -229,9 +229,12 @@ def test_a_pipeline_whose_first_part_knows_items_by_events_takes_none(
 ) -> None:
     Path("cheap.toml").write_text('kind = "Mixture"\nrecommenders = ["runs/ease", "runs/knn"]')
     composed(tesserec, "cheap.toml")
+    before = recommended(tesserec, cheap)
     refused(
         tesserec, f"update {cheap} --items new.csv", "recommenders-0", "EASE knows items by events"
     )
+    assert not (cheap / "updated").exists()
+    assert recommended(tesserec, cheap) == before
 
 
 def test_encoders_that_learned_from_different_texts_are_not_mixed_up(
@@ -243,6 +246,7 @@ def test_encoders_that_learned_from_different_texts_are_not_mixed_up(
     Path("cheap.toml").write_text('kind = "Mixture"\nrecommenders = ["runs/knn", "runs/cups"]')
     composed(tesserec, "cheap.toml")
     refused(tesserec, f"update {cheap} --items new.csv", "different vectors", "'text'", "again")
+    assert not {"p90", "p91"} & recommended(tesserec, cheap)
 
 
 def test_who_asks_to_be_forgotten_is_forgotten_by_the_runs_it_is_made_of(

@@ -27,7 +27,9 @@ def forget(
     compare: Annotated[
         bool,
         typer.Option(
-            "--compare", help="Also fit from the start: how well would that model tell them?"
+            "--compare",
+            help="Also fit from the start, and say how well that model would tell them. An exact "
+            "way is such a fit.",
         ),
     ] = False,
     device: Device = "auto",

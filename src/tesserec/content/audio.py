@@ -40,6 +40,7 @@ class AudioStatistics(ReducedEncoder):
 
     modality: ClassVar = "audio"
     window: ClassVar[int] = 64  # half a minute of samples is 2 MB
+
     rate: Annotated[int, Field(ge=1000)] = 16_000  # samples a second that sounds are brought to
     seconds: Above0 = 30.0  # of the middle of a sound are looked at
     frame: Above0 = 0.025  # seconds

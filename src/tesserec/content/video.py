@@ -28,6 +28,7 @@ class VideoStatistics(ReducedEncoder):
 
     modality: ClassVar = "video"
     window: ClassVar[int] = 16  # clips hold many pictures
+
     frames: Count = 8  # of a clip that are looked at
     apart: Annotated[float, Field(gt=0)] = 0.1  # seconds from each to the one it is compared with
     grid: Annotated[int, Field(ge=1, le=16)] = 4  # by so many cells, to tell where motion is

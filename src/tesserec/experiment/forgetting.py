@@ -85,7 +85,8 @@ def forget(
         after = RunFolder(aside).model()
         models = {"before": before, "after": after}
         if compare and not isinstance(forgetter, Retrained):
-            models["retrained"] = _retrained(after, prepared, options)
+            seed = RunFolder(aside).best().study.seeds[0]
+            models["retrained"] = _retrained(after, prepared, seed, options)
         receipt = Receipt(
             asked.what,
             digest_of(asked.id),
@@ -149,11 +150,11 @@ def _checks(run: Path, aside: Path, source: str, asked: Asked) -> tuple[Check, .
     return tuple(checks if bytes_checked is None else [*checks, bytes_checked])
 
 
-def _retrained(after: Answering, prepared: Prepared, options: Options) -> Answering:
-    """What the method of a model learns, from the start, of what is left."""
+def _retrained(after: Answering, prepared: Prepared, seed: int, options: Options) -> Answering:
+    """What the method of a model learns with its seed, from the start, of what is left."""
     train = prepared.split.train
     run = Run(
-        seed=prepared.study.seeds[0],
+        seed=seed,
         valid=prepared.split.valid,
         device=options.device,
         precision=options.precision,
