@@ -5,8 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 import tesserec as tr
+from tesserec.experiment import search
 
 
 @pytest.fixture
@@ -270,6 +272,30 @@ def test_a_study_runs_with_baselines_and_goes_on_where_it_was_cut_off(tesserec, 
     resumed = tesserec("run two.toml --out runs/two --resume --json")
     assert resumed.code == 0
     assert resumed.json["metrics"] == said.json["metrics"]
+
+
+def test_a_study_and_a_search_compute_in_the_precision_asked_for(
+    tesserec, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("mf.toml").write_text(
+        'data = "shop"\nbaselines = false\nsplit = { kind = "LeaveLast" }\n[method]\nkind = "MF"\n'
+        'dim = 4\nschedule = {epochs = 2}\n[search]\n"method.dim" = [4]\n'
+    )
+
+    def weights(run: str) -> torch.Tensor:
+        return next(tr.load(run).network.parameters())
+
+    assert tesserec("run mf.toml --out runs/whole").code == 0
+    assert tesserec("run mf.toml --out runs/half --precision bfloat16").code == 0
+    facts = json.loads(Path("runs/half/metrics.json").read_text())["facts"]
+    assert facts["precision"] == "bfloat16"
+    assert not torch.equal(weights("runs/whole"), weights("runs/half"))
+    asked = []
+    monkeypatch.setattr(search, "Run", lambda **fields: asked.append(fields) or tr.Run(**fields))
+    found = tesserec("tune mf.toml --trials 1 --out t --precision bfloat16")
+    assert found.code == 0, found.err
+    assert [fields["precision"] for fields in asked] == ["bfloat16"]
+    assert tesserec("run mf.toml --out runs/other --precision double").code == 2
 
 
 def test_a_list_of_one_method_is_a_study_too(tesserec, shop: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from tesserec.cli.console import Console, Debug, Device, Json, Quiet, Settings
+from tesserec.cli.console import Console, Debug, Device, Json, Precision, Quiet, Settings
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Metrics = Annotated[str | None, typer.Option(help="For example recall@20,ndcg@20.")]
@@ -42,9 +42,7 @@ def fit(
         bool, typer.Option("--resume", help="Go on where a run was cut off.")
     ] = False,
     device: Device = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Of the arithmetic.")
-    ] = "auto",
+    precision: Precision = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="torch.compile the loss.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write event files too [extra: tensorboard].")

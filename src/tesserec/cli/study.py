@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tesserec.cli.console import Console, Debug, Device, Json, Quiet, Settings
+from tesserec.cli.console import Console, Debug, Device, Json, Precision, Quiet, Settings
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="A study file.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where it was cut off.")]
@@ -21,6 +21,7 @@ def run(
     ] = None,
     resume: Resume = False,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -37,7 +38,7 @@ def run(
     if seeds:
         whole = whole.changed({"seeds": tuple(range(seeds))})
     folder = out or Path("runs") / study.stem
-    options = Options(device=device, resume=resume, progress=console.progress)
+    options = Options(device, precision, resume=resume, progress=console.progress)
     found = run_study(whole, folder, options)
     show_comparison(console, found)
     settings = settings_in(folder)
@@ -59,6 +60,7 @@ def tune(
     ] = "random",
     resume: Resume = False,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -71,7 +73,7 @@ def tune(
     console = Console(json, quiet)
     whole = Study.read(study).changed(overrides(set or []))
     folder = out or Path("runs") / f"{study.stem}-tune"
-    options = Options(device=device, resume=resume, progress=console.progress)
+    options = Options(device, precision, resume=resume, progress=console.progress)
     found = search(whole, trials, folder, options, sampler)
     names = list(found[0].settings)
     rows = [[f"{t.value:.4f}", *(t.settings[n] for n in names), t.seconds] for t in found[:10]]

@@ -99,6 +99,7 @@ def fit(
     facts = {
         "fit_seconds": round(seconds, 3),
         "peak_memory_bytes": peak_memory(),
+        "precision": options.precision,
         "watched": watched,
         "valid": valid_of(recommender, prepared.split.valid, watched),
     }
