@@ -1,13 +1,16 @@
-"""Products of float32 matrices, computed by oneDNN on a CPU.
+"""Products of float32 matrices, computed by oneDNN on a CPU that is not Intel's.
 
-The library that torch asks for such products is less than half as fast as oneDNN on AMD processors
-(docs/design/decisions/0014-products-by-onednn.md). The numbers are the same but for rounding.
+The library that torch asks for such products, MKL, is less than half as fast as oneDNN on AMD
+processors, and the faster one on its maker's (docs/design/decisions/0014-products-by-onednn.md).
+The numbers are the same but for rounding.
 
 For each shape oneDNN makes code and memory of its own and keeps both: it is asked where shapes come
 again. Packed sequences, of which no two batches hold as many events, are `filled`.
 """
 
+import platform
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -115,9 +118,18 @@ def _by_onednn(seen: Tensor, weight: Tensor) -> bool:
         and weight.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and _is_there()
+        and not (torch.backends.mkl.is_available() and _is_intels())
     )
 
 
 @cache
 def _is_there() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+@cache
+def _is_intels(facts: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether Intel made this processor; `facts` is where Linux says so."""
+    # Asked, not measured: all runs on one machine must compute with one library.
+    told = facts.read_text() if facts.is_file() else platform.processor()
+    return "GenuineIntel" in told

@@ -1,5 +1,7 @@
 """Products by oneDNN against torch's, their gradients too."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
@@ -7,11 +9,14 @@ from torch.nn import functional
 from tesserec.parts import linear as module
 from tesserec.parts.linear import Layer, filled, linear
 
+IS_INTELS = module._is_intels
+
 
 @pytest.fixture(autouse=True)
 def however_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """oneDNN computes the small products of these tests, too."""
+    """oneDNN computes the small products of these tests, too, on Intel's processors as well."""
     monkeypatch.setattr(module, "ENOUGH", 0)
+    monkeypatch.setattr(module, "_is_intels", lambda: False)
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -42,6 +47,23 @@ def test_what_oneDNN_does_not_do_is_left_to_torch() -> None:
     assert half.dtype == torch.float64
     with torch.autocast("cpu", torch.bfloat16):
         assert layer.float()(torch.ones(2, 4)).dtype == torch.bfloat16
+
+
+def test_on_intels_processors_torch_asks_its_own_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    maker = tmp_path / "cpuinfo"
+    told = []
+    for name in ("AuthenticAMD", "GenuineIntel"):
+        maker.write_text(f"processor\t: 0\nvendor_id\t: {name}\n")
+        told.append(IS_INTELS.__wrapped__(maker))
+    assert told == [False, True]
+    values, weight = torch.randn(100, 5), torch.randn(3, 5)
+    assert len(filled(values)) == (112 if torch.backends.mkldnn.is_available() else 100)
+    monkeypatch.setattr(module, "_is_intels", lambda: True)
+    if torch.backends.mkl.is_available():
+        assert len(filled(values)) == 100
+        assert linear(values, weight).equal(functional.linear(values, weight))
 
 
 def test_columns_that_lie_apart_are_read_where_they_are() -> None:
