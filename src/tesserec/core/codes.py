@@ -26,6 +26,9 @@ class Codes:
                     f"holds {int(column.min())} to {int(column.max())}."
                 )
 
+    def __repr__(self) -> str:
+        return f"Codes({len(self):,} items, sizes={self.sizes})"
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -46,6 +46,13 @@ class Entities:
         if self.features.width and self.features.height != len(self.ids):
             raise BadData(f"Features have {self.features.height} rows for {len(self.ids)} ids.")
 
+    def __repr__(self) -> str:
+        vectors = [f"{name} [{table.shape[1]}]" for name, table in self.vectors.items()]
+        codes = [f"{name} [{one.levels}]" for name, one in self.codes.items()]
+        there = {"features": self.features.columns, "vectors": vectors, "codes": codes}
+        told = [f"{len(self):,} ids", *(f"{k}: {', '.join(v)}" for k, v in there.items() if v)]
+        return f"Entities({'; '.join(told)})"
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -155,6 +162,9 @@ class Interactions:
     frame: pl.DataFrame
     clock: Clock = "none"
 
+    def __repr__(self) -> str:
+        return f"Interactions({len(self):,} events: {', '.join(self.frame.columns)})"
+
     def __len__(self) -> int:
         return self.frame.height
 
@@ -211,6 +221,13 @@ class Dataset:
     interactions: Interactions
     name: str = "data"
     folder: Path | None = None  # where its pictures and sounds lie, if anywhere
+
+    def __repr__(self) -> str:
+        catalog = self.catalog
+        return (
+            f"Dataset({self.name!r}, items={catalog.items}, users={catalog.users}, "
+            f"interactions={self.interactions})"
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -41,6 +41,9 @@ class Ragged:
         nothing = torch.zeros(count, dtype=torch.int64)
         return cls(torch.zeros(0, dtype=torch.int64), nothing, nothing)
 
+    def __repr__(self) -> str:
+        return f"Ragged({len(self):,} rows of {int(self.lengths.sum()):,} values)"
+
     def __len__(self) -> int:
         return len(self.starts)
 

@@ -38,6 +38,14 @@ class Requests:
     exclude: Ragged | None = None  # B rows, never answered
     allowed: Tensor | None = None  # [I] bool: the items that may be answered, for all B alike
 
+    def __repr__(self) -> str:
+        known = int((self.user >= 0).sum())
+        events = int(self.history.items.lengths.sum())
+        return (
+            f"Requests({known:,} of known users, {len(self) - known:,} of strangers; "
+            f"{events:,} events in their histories)"
+        )
+
     def __len__(self) -> int:
         return len(self.user)
 
@@ -146,6 +154,10 @@ class Holdout:
         default_factory=dict
     )  # data, fingerprint and split it is from
     seal: Seal = field(default_factory=Seal)
+
+    def __repr__(self) -> str:
+        found = int(self.truth.lengths.sum())
+        return f"Holdout({len(self):,} requests, {found:,} to find; seen={self.seen!r})"
 
     def __len__(self) -> int:
         return len(self.requests)

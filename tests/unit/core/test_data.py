@@ -6,7 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesserec.core import Catalog, Dataset, Entities, Interactions
+from tesserec.core import (
+    Catalog,
+    Codes,
+    Dataset,
+    Entities,
+    Holdout,
+    Interactions,
+    Ragged,
+    Requests,
+)
 from tesserec.core.errors import BadData, UnknownId
 from tesserec.data import format
 from tesserec.data.build import from_tables
@@ -179,3 +188,22 @@ def test_without_events_only_the_catalogue_is_left():
     assert bare.popularity.tolist() == [0, 0, 0, 0]
     assert bare.positives.lists() == [[], []]
     assert bare.interactions.frame.columns == shop().interactions.frame.columns
+
+
+def test_what_is_printed_says_how_much_there_is_and_what_it_is_called():
+    data = shop()
+    data = data.with_codes("ids", Codes(torch.zeros(4, 2, dtype=torch.int64), (3, 5)))
+    assert repr(data) == (
+        "Dataset('data', "
+        "items=Entities(4 ids; features: price; vectors: text [4]; codes: ids [2]), "
+        "users=Entities(2 ids), "
+        "interactions=Interactions(5 events: time, user, item, kind, weight))"
+    )
+    assert repr(data.catalog.items.codes["ids"]) == "Codes(4 items, sizes=(3, 5))"
+    assert repr(data.histories.items) == "Ragged(2 rows of 5 values)"
+    asked = Requests.of(data, histories=[["tea", "jam"]])
+    assert repr(asked) == (
+        "Requests(0 of known users, 1 of strangers; 2 events in their histories)"
+    )
+    holdout = Holdout(asked, Ragged.of([[0]]), seen="allow")
+    assert repr(holdout) == "Holdout(1 requests, 1 to find; seen='allow')"
