@@ -98,6 +98,10 @@ def test_writing_is_as_good_as_looking_up_the_same_vectors(shop: Split) -> None:
     )
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="ids of raw pictures, of choices and of sounds are as good (docs/methods/mmgrec.md)",
+)
 def test_content_and_choices_both_matter_for_ids(videos: Split) -> None:
     method = mmgrec()
     content = {"ids": {"inner": {"vectors": "image"}}}
@@ -153,11 +157,9 @@ def last_token(model: tr.Recommender, split: Split) -> float:
 def test_popularity_tells_the_last_token(videos: Split) -> None:
     ranked = mmgrec(ids={"codes": 32})  # fewer codes, so that many items share them
     order = ranked.changed({"ids": {"collisions": "ExtraLevel"}})
-    accuracy: dict[str, float] = {}
 
-    def measure(name: str, method: Method, seed: int) -> float:
-        accuracy[name] = last_token(fitted(method, videos, seed), videos)
-        return reached(method, videos, METRIC, seed)
+    def told(method: Method) -> Callable[[int], float]:
+        return lambda seed: last_token(fitted(method, videos, seed), videos)
 
     check_claim(
         method="MMGRec",
@@ -166,12 +168,15 @@ def test_popularity_tells_the_last_token(videos: Split) -> None:
         setting=f"{SETTING.format(videos.train.name)}, 32 codes a level",
         metric=METRIC,
         rows={
-            "by popularity": lambda seed: measure("by popularity", ranked, seed),
-            "by row": lambda seed: measure("by row", order, seed),
+            "by popularity": row(ranked, videos),
+            "by row": row(order, videos),
+            "share of last tokens right, by popularity": told(ranked),
+            "share of last tokens right, by row": told(order),
         },
         holds=lambda mean: (
             mean["by popularity"] > mean["by row"]
-            and accuracy["by popularity"] > accuracy["by row"]
+            and mean["share of last tokens right, by popularity"]
+            > mean["share of last tokens right, by row"]
         ),
         seeds=FEW,
     )

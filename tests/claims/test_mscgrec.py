@@ -56,6 +56,9 @@ def tiger(ids: dict[str, Any]) -> Method:
     return tr.TIGER(ids=ids).changed(SIZES)
 
 
+@pytest.mark.xfail(
+    strict=True, reason="TIGER with texts is as good, among 610 people (docs/methods/mscgrec.md)"
+)
 def test_three_modalities_beat_each_alone(films: Split) -> None:
     alone = {"text": TEXT, "image": IMAGE, "collaborative": CHOICES}
     check_claim(
