@@ -23,7 +23,7 @@ from tesserec.serve.running import listening
 from tesserec.serve.served import Served
 from tesserec.serve.service import Service
 
-PATIENCE = 30.0  # seconds until something that should happen is given up
+PATIENCE = 120.0  # seconds until something that should happen is given up, on a busy machine, too
 
 
 def until(happened: Callable[[], bool]) -> None:
