@@ -51,6 +51,9 @@ def test_contents_along_the_graph_beat_contents_alone(videos: Split) -> None:
     )
 
 
+@pytest.mark.xfail(
+    strict=True, reason="free vectors alone find more on this set (docs/methods/graphsage.md)"
+)
 def test_contents_add_to_what_choices_tell(videos: Split) -> None:
     check_claim(
         method="GraphSAGE",
