@@ -1,6 +1,6 @@
 """Compare reports of the same holdout: paired tests, corrected for how many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -12,6 +12,7 @@ from tesserec.evaluation.report import Report, Value
 from tesserec.evaluation.statistics import holm, paired_p
 
 LEVEL = 0.05
+LONGEST = 20  # letters of a value that tells methods of one name apart
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def compare(*reports: Report) -> Comparison:
             f"These reports do not answer the same questions ({rows}).",
             "Evaluate them on the same data and split.",
         )
-    names = _distinct([report.name for report in reports])
+    names = told_apart([r.name for r in reports], [r.method for r in reports])
     shared = [m for m in reports[0].metrics if all(m in report.metrics for report in reports)]
     if not shared:
         raise BadRequest(
@@ -115,9 +116,31 @@ def _pairs(
     )
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names that occur more than once get a number."""
-    return [
-        f"{name} ({names[:place].count(name) + 1})" if names.count(name) > 1 else name
-        for place, name in enumerate(names)
-    ]
+def told_apart(names: Sequence[str], methods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names that occur more than once get what tells their methods apart, or else a number."""
+    found = list(names)
+    for name in {name for name in names if found.count(name) > 1}:
+        places = [place for place, one in enumerate(names) if one == name]
+        marks = _apart([methods[place] for place in places])
+        for place, mark in zip(places, marks, strict=True):
+            found[place] = f"{name} ({mark})"
+    return found
+
+
+def _apart(methods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The one field in which all methods differ, the outermost of several; else numbers."""
+    fields = [dict(_fields(method)) for method in methods]
+    for path in sorted(fields[0], key=lambda path: path.count(".")):
+        values = [str(one[path]) for one in fields if path in one]
+        if len(set(values)) == len(methods) and max(map(len, values)) <= LONGEST:
+            return [f"{path}={value}" for value in values]
+    return [str(number) for number in range(1, len(methods) + 1)]
+
+
+def _fields(value: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Single values of a method and of its parts, by their dotted names."""
+    for name, one in value.items():
+        if isinstance(one, Mapping):
+            yield from _fields(one, f"{inside}{name}.")
+        elif not isinstance(one, list | tuple):
+            yield f"{inside}{name}", one

@@ -10,7 +10,15 @@ from typing import Any
 
 from tesserec.core import Dataset
 from tesserec.core.files import read_json, write_text
-from tesserec.evaluation import Comparison, Report, Setting, Value, compare, load_report
+from tesserec.evaluation import (
+    Comparison,
+    Report,
+    Setting,
+    Value,
+    compare,
+    load_report,
+    told_apart,
+)
 from tesserec.experiment import svg
 from tesserec.experiment.folders import RunFolder
 from tesserec.experiment.neighbours import neighbours
@@ -214,10 +222,8 @@ def _setting_rows(settings: Sequence[Setting], metric: str) -> list[dict[str, An
 def curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:
     """Loss and validation metric by epoch of every run below that was trained."""
     losses, values, metric = [], [], ""
-    for number, place in enumerate(_trained(folder)):
+    for number, (place, name) in enumerate(_named(_trained(folder)).items()):
         events = read_log(place)
-        method = RunFolder(place).study.title
-        name = f"{method}, {place.name}" if place.name.startswith("seed-") else method
         colour = colours.get(name, len(colours) + number)
         epochs = {e["epoch"]: float(e["loss"]) for e in events if e["event"] == "epoch"}
         checks = [e for e in events if e["event"] == "validation"]
@@ -238,6 +244,22 @@ def curves(folder: Path, colours: Mapping[str, int]) -> list[dict[str, str]]:
         note = "Losses of different methods are not comparable; each starts at 1."
         plots.append({"title": "Loss", "svg": svg.lines(losses, axes), "note": note})
     return plots
+
+
+def _named(places: Sequence[Path]) -> dict[Path, str]:
+    """What a reader calls each run: by its method, and by its seed where there are several."""
+    seeds = {place: place.name if place.name.startswith("seed-") else "" for place in places}
+    runs = {place.parent if seed else place: place for place, seed in seeds.items()}
+    studies = [RunFolder(place).study for place in runs.values()]
+    methods = [
+        {} if one.pipeline is not None else one.all_methods()[0].to_dict() for one in studies
+    ]
+    names = told_apart([study.title for study in studies], methods)
+    called = dict(zip(runs, names, strict=True))
+    return {
+        place: f"{called[place.parent]}, {seed}" if seed else called[place]
+        for place, seed in seeds.items()
+    }
 
 
 def _trained(folder: Path) -> list[Path]:

@@ -64,7 +64,7 @@ class Study(Spec):
         """What is learned here, in the names of methods, or what was composed."""
         if self.pipeline is not None:
             return name_of(self.pipeline)
-        return ", ".join(type(method).__name__ for method in self.all_methods())
+        return ", ".join(dict.fromkeys(type(method).__name__ for method in self.all_methods()))
 
     @property
     def has_several(self) -> bool:

@@ -8,6 +8,7 @@ from html import escape
 WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 40
 COLOURS = 8  # --c0 ... --c7 in the page
+LETTER = 6.8  # the width of one, on average
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def scatter(series: Sequence[Series], axes: Axes) -> str:
             above -= 13
         taken.append((x, above))
         parts.append(_dot(x, y, one.colour))
-        anchor = "end" if x > WIDTH * 0.7 else "start"
+        anchor = "end" if x > WIDTH * 0.7 or x + LETTER * len(one.name) > WIDTH else "start"
         parts.append(_text("label", x, above, anchor, one.name))
     return frame.drawn(parts, [])
 
@@ -100,7 +101,7 @@ def whiskers(
     ends = [v for _, *values in rows for v in values if not math.isnan(v)]
     low, high = min([0.0, *ends]), max(ends, default=1.0) or 1.0
     ticks = nice_ticks(low, high)
-    left = 100
+    left = _room([name for name, *_ in rows], 100)
     scale = _scale(ticks[0], max(high, ticks[-1]), left, WIDTH - RIGHT)
     ground = height - BOTTOM
     parts = []
@@ -109,7 +110,7 @@ def whiskers(
         parts.append(_text("tick", scale(tick), ground + 16, "middle", short(tick)))
     for place, (name, value, below, above) in enumerate(rows):
         y, number = TOP + 30 * place + 15, colours.get(name, place)
-        parts.append(_text("label", left - 10, y + 4, "end", name))
+        parts.append(_text("label", left - 10, y + 4, "end", _fitted(name, left)))
         if not (math.isnan(below) or math.isnan(above)):
             parts.append(_line(f"whisker s{number % COLOURS}", scale(below), y, scale(above), y))
         parts.append(_dot(scale(value), y, number))
@@ -120,20 +121,32 @@ def whiskers(
 def bars(rows: Sequence[tuple[str, float]], title: str, colours: Mapping[str, int]) -> str:
     """A horizontal bar per name, the share it stands for beside it."""
     height = 30 * len(rows) + TOP + 26
-    left = 120
+    left = _room([name for name, _ in rows], 120)
     most = max((value for _, value in rows), default=1.0) or 1.0
     scale = _scale(0, most, left, WIDTH - 70)
     parts = []
     for place, (name, value) in enumerate(rows):
         y, number = TOP + 30 * place, colours.get(name, place)
         shown = f"{100 * value:.1f} %"
-        parts.append(_text("label", left - 10, y + 19, "end", name))
+        parts.append(_text("label", left - 10, y + 19, "end", _fitted(name, left)))
         width = max(scale(value) - left, 1)
         size = f'x="{left}" y="{y + 5}" width="{width:.1f}" height="20" rx="3"'
         parts.append(f'<rect class="bar s{number % COLOURS}" {size}/>')
         parts.append(_text("tick", scale(value) + 7, y + 19, "start", shown))
     parts.append(_text("axis", (left + WIDTH) / 2, height - 6, "middle", title))
     return _svg(height, parts, title)
+
+
+def _room(names: Sequence[str], least: int) -> int:
+    """How wide names beside a plot may be: as wide as the longest, or half of all there is."""
+    longest = max((len(name) for name in names), default=0)
+    return min(max(least, math.ceil(LETTER * longest) + 10), WIDTH // 2)
+
+
+def _fitted(name: str, room: float) -> str:
+    """The name, or as much of it as there is room for."""
+    letters = int((room - 10) / LETTER)
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 @dataclass(frozen=True)
