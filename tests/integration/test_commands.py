@@ -289,6 +289,8 @@ def test_a_study_and_a_search_compute_in_the_precision_asked_for(
     assert tesserec("run mf.toml --out runs/half --precision bfloat16").code == 0
     facts = json.loads(Path("runs/half/metrics.json").read_text())["facts"]
     assert facts["precision"] == "bfloat16"
+    facts = json.loads(Path("runs/whole/metrics.json").read_text())["facts"]
+    assert facts["precision"] in {"float32", "bfloat16"}  # what was computed in, and not "auto"
     assert not torch.equal(weights("runs/whole"), weights("runs/half"))
     asked = []
     monkeypatch.setattr(search, "Run", lambda **fields: asked.append(fields) or tr.Run(**fields))
@@ -296,6 +298,24 @@ def test_a_study_and_a_search_compute_in_the_precision_asked_for(
     assert found.code == 0, found.err
     assert [fields["precision"] for fields in asked] == ["bfloat16"]
     assert tesserec("run mf.toml --out runs/other --precision double").code == 2
+
+
+def test_methods_of_one_kind_are_called_by_what_differs_in_tables_and_plots(
+    tesserec, shop: Path
+) -> None:
+    Path("two.toml").write_text(
+        'data = "shop"\nbaselines = false\nsplit = { kind = "LeaveLast" }\n'
+        + "".join(
+            f'[[methods]]\nkind = "MF"\ndim = {dim}\nschedule = {{epochs = 2}}\n' for dim in (3, 4)
+        )
+    )
+    said = tesserec("run two.toml --out runs/two --json")
+    assert set(said.json["metrics"]) == {"MF (dim=3)", "MF (dim=4)"}
+    page = Path("runs/two/report.html").read_text()
+    assert "<h1>MF on shop</h1>" in page
+    learning = page[page.index("Learning") :]
+    assert "MF (dim=3)" in learning
+    assert "MF (dim=4)" in learning
 
 
 def test_a_list_of_one_method_is_a_study_too(tesserec, shop: Path) -> None:

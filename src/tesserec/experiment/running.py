@@ -24,6 +24,7 @@ from tesserec.experiment.table import over_seeds
 from tesserec.lifecycle.monitor import Trained
 from tesserec.recommenders import save
 from tesserec.recommenders.pipeline import Pipeline
+from tesserec.training.devices import best_device, dtype_of
 
 Learn = Callable[[Path, Dataset, Run], Answering]
 """What is done instead of a fit: the run's folder, the training part, the run."""
@@ -99,7 +100,7 @@ def fit(
     facts = {
         "fit_seconds": round(seconds, 3),
         "peak_memory_bytes": peak_memory(),
-        "precision": options.precision,
+        "precision": str(dtype_of(run.precision, best_device(run.device))).removeprefix("torch."),
         "watched": watched,
         "valid": valid_of(recommender, prepared.split.valid, watched),
     }

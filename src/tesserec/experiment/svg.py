@@ -84,12 +84,14 @@ def scatter(series: Sequence[Series], axes: Axes) -> str:
     for one in series:
         x, y = frame.place(*one.points[0])
         above = y - 9
-        while any(abs(above - b) < 13 and abs(x - a) < 90 for a, b in taken):
+        name = _fitted(one.name, WIDTH / 2)
+        wide = LETTER * len(name)
+        while any(abs(above - b) < 13 and abs(x - a) < max(90, wide) for a, b in taken):
             above -= 13
         taken.append((x, above))
         parts.append(_dot(x, y, one.colour))
-        anchor = "end" if x > WIDTH * 0.7 or x + LETTER * len(one.name) > WIDTH else "start"
-        parts.append(_text("label", x, above, anchor, one.name))
+        anchor = "end" if x > WIDTH * 0.7 or x + wide > WIDTH else "start"
+        parts.append(_text("label", x, above, anchor, name))
     return frame.drawn(parts, [])
 
 

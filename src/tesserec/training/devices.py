@@ -54,7 +54,7 @@ class Trainer:
         self.device = best_device(run.device)
         self.rank, self.world = processes()
         self.network = network.to(self.device)
-        self.dtype = _dtype(run.precision, self.device)
+        self.dtype = dtype_of(run.precision, self.device)
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=self.dtype == torch.float16 and self.device.type == "cuda"
         )
@@ -132,7 +132,8 @@ class _Loss(nn.Module):
         return self.network.loss(batch)  # type: ignore[operator,no-any-return]
 
 
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """What products are computed in; for `auto` bfloat16 on a GPU that has it."""
     if precision == "auto":
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32

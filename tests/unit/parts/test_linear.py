@@ -62,6 +62,7 @@ def test_on_intels_processors_torch_asks_its_own_library(
     assert len(filled(values)) == (112 if torch.backends.mkldnn.is_available() else 100)
     monkeypatch.setattr(module, "_is_intels", lambda: True)
     if torch.backends.mkl.is_available():
+        monkeypatch.setattr(module, "_product", None)  # nobody may ask it
         assert len(filled(values)) == 100
         assert linear(values, weight).equal(functional.linear(values, weight))
 
