@@ -1,6 +1,7 @@
 """New items: what fits, what does not, and what becomes of the tables of a network."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from tesserec.data import toys
 from tesserec.lifecycle.updating import add, contents_of, fresh
 from tesserec.methods.collaborative.ease import EASE
 from tesserec.methods.collaborative.mf import MF
+from tesserec.methods.generative.mscgrec import MSCGRec
 from tesserec.methods.generative.tiger import TIGER
 from tesserec.methods.multimodal.bm3 import BM3
 from tesserec.methods.multimodal.contentknn import ContentKNN
@@ -72,11 +74,30 @@ def test_items_that_are_known_are_passed_over_and_the_old_model_is_left_as_it_is
     assert len(add(model, rest).network.features.present[0]) == 30
 
 
-def test_tokens_that_no_item_had_become_the_mean_of_their_level() -> None:
+def test_tokens_that_only_new_items_have_become_the_mean_of_their_level() -> None:
     table = torch.tensor([[1.0], [3.0], [50.0], [10.0], [20.0], [60.0]])  # two levels of three
-    found = averaged(table, torch.tensor([[0, 1], [1, 1]]), (3, 3), (0, 3))
-    assert found[:, 0].tolist() == [1.0, 3.0, 2.0, 20.0, 20.0, 20.0]
+    known, new = torch.tensor([[0, 1], [1, 1]]), torch.tensor([[2, 0], [1, 1]])
+    found = averaged(table, known, new, (3, 3), (0, 3))
+    assert found[:, 0].tolist() == [1.0, 3.0, 2.0, 20.0, 20.0, 60.0]  # the last is nobody's
     assert table[2, 0] == 50.0
+
+
+@pytest.mark.parametrize("kind", [TIGER, MSCGRec])
+def test_an_item_more_changes_only_tokens_that_it_has(kind: type) -> None:
+    first, one_more = cut(cut(WORLD, 21)[0], 20)
+    method = kind(**kind.tiny).changed({"schedule": {"epochs": 1}, "children": False})
+    model = method.fit(first, Run())
+    grown = add(model, one_more)
+    before, after = (cast(Any, one.network) for one in (model, grown))
+    shift = torch.tensor(after.first)
+    known, new = before.codes + shift, (after.codes + shift)[-1]
+    changed = torch.nonzero((before.tokens != after.tokens).any(1))[:, 0]
+    assert set(changed.tolist()) == set(new.tolist()) - set(known.flatten().tolist())
+    if kind is MSCGRec:
+        before, after = before.reader, after.reader
+        read = after.rows[:, after.modality != after.written] - after.behind
+        changed = torch.nonzero((before.tokens != after.tokens).any(1))[:, 0]
+        assert set(changed.tolist()) == set(read[-1].tolist()) - set(read[:-1].flatten().tolist())
 
 
 def test_codes_of_new_items_are_those_of_the_codebook_wherever_they_are_free() -> None:

@@ -124,10 +124,11 @@ class Generator(nn.Module):
 
         Such a token is read and told as the mean of those of its level that were.
         """
-        codes = self.get_buffer("codes")[: -len(items)]
-        self.tokens = nn.Parameter(averaged(self.tokens.data, codes, self.sizes, self.first))
+        codes = self.get_buffer("codes")
+        both = codes[: -len(items)], codes[-len(items) :]
+        self.tokens = nn.Parameter(averaged(self.tokens.data, *both, self.sizes, self.first))
         if self.told is not None:
-            self.told = nn.Parameter(averaged(self.told.data, codes, self.sizes, self.first))
+            self.told = nn.Parameter(averaged(self.told.data, *both, self.sizes, self.first))
 
     def logits(self, states: Tensor, level: int) -> Tensor:
         """[..., D] -> [..., K]"""

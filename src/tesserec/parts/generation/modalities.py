@@ -65,10 +65,11 @@ class ModalityReader(nn.Module):
 
     def take_in(self, items: Entities) -> None:
         """The last items are these; tokens that no item had are read as the mean of their level."""
-        own = self.rows[: -len(items), self.modality != self.written] - self.behind
+        own = self.rows[:, self.modality != self.written] - self.behind
         first = list(accumulate(self.sizes, initial=0))[:-1]
         codes = own - torch.tensor(first, dtype=torch.int64)
-        self.tokens = nn.Parameter(averaged(self.tokens.data, codes, self.sizes, first))
+        both = codes[: -len(items)], codes[-len(items) :]
+        self.tokens = nn.Parameter(averaged(self.tokens.data, *both, self.sizes, first))
 
     def shown(self, items: Tensor) -> Tensor:
         """Which modalities of each event are read: [T] -> [T, M]"""
