@@ -12,7 +12,9 @@ from tesserec.data import toys
 from tesserec.data.splits import Published
 from tesserec.evaluation import mark
 from tesserec.parts.semantic_ids.collaborative import Collaborative
+from tesserec.parts.semantic_ids.quantizer import Quantizer
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
+from tesserec.parts.semantic_ids.words import Words
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,20 @@ def test_one_modality_with_distances_of_tokens_is_tiger(split: Split) -> None:
     assert set(missing) == {"reader.tokens", "reader.missing", "reader.present"}
     batch = next(iter(ours.batches(same)(torch.Generator().manual_seed(2))))
     torch.testing.assert_close(network.loss(batch).each, plain.loss(batch).each)
+
+
+@pytest.mark.parametrize("other", [RQKMeans(levels=2, codes=4), Collaborative()])
+def test_words_are_read_beside_any_modality_after_loading_too(
+    other: Quantizer, tmp_path: Path
+) -> None:
+    data = Published(valid=0).split(toys.newcomers()).train
+    words = {"kind": "Words", **Words.tiny}
+    small = other.changed(other.tiny).to_dict()
+    model = tiny(modalities=[words, small], schedule={"epochs": 1}).fit(data, Run(seed=1))
+    loaded = tr.load(tr.save(model, tmp_path / "model"))
+    assert torch.equal(loaded.network.reader.present, model.network.reader.present)
+    asked = tr.Requests.of(model.catalog, histories=[model.catalog.items.ids[:3].to_list()])
+    assert torch.equal(loaded.recommend(asked, 5).items, model.recommend(asked, 5).items)
 
 
 def test_it_refuses_what_makes_no_sense() -> None:

@@ -96,13 +96,17 @@ class MSCGRec(Learner):
         items = data.catalog.items
         quantizers = self.quantizers(items)
         codes = [named(items, name, one) for name, one in quantizers.items()]
-        present = torch.stack([one.present(items) for one in quantizers.values()], 1)  # [I, M]
+        # Where a network is only laid out, words are read all the same, on another device.
+        device = torch.get_default_device()
+        present = [one.present(items).to(device) for one in quantizers.values()]
         written = self._place(len(codes))
         shape = self.dim, self.layers, self.heads, self.width, self.inner, self.dropout
         encoder = Encoder(*shape, self._bias(codes))
         return Network(
             codes[written],
-            reader=ModalityReader(codes, written, present, encoder, self.dim, self.masking),
+            reader=ModalityReader(
+                codes, written, torch.stack(present, 1), encoder, self.dim, self.masking
+            ),
             decoder=Decoder(*shape),
             dim=self.dim,
             popularity=data.popularity,
