@@ -1,6 +1,5 @@
 """Quantizer: item vectors become a few tokens each, from coarse to fine."""
 
-import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
@@ -11,11 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tesserec.core import Codes, Dataset, Entities, Run, Spec
-from tesserec.core.errors import CannotAnswer, NoContent
-from tesserec.core.files import read_json, replacing
+from tesserec.core.errors import BadData, CannotAnswer, DamagedFile, NoContent
+from tesserec.core.files import read_json, replacing_folder, verify, write_json
 from tesserec.parts.semantic_ids.collisions import Collisions, ExtraLevel
 
 Count = Annotated[int, Field(ge=1)]
+
+KEPT = "kept"  # the folder of a run that holds its ids
 
 
 class Codebook(nn.Module, ABC):
@@ -69,7 +70,7 @@ class Quantizer(Spec):
     def ids(self, data: Dataset, run: Run) -> Codes:
         """Semantic ids of all items. With a folder they are kept, and read again by a resumed run.
 
-        Raises `NoContent` where the vectors it reads are missing.
+        Raises `NoContent` where the vectors it reads are missing, and `DamagedFile`.
         """
         key = self.key(data.fingerprint, str(run.seed), run.name)
         if run.folder is not None and run.resume:
@@ -104,20 +105,26 @@ class Quantizer(Spec):
     def _keep(self, codes: Codes, run: Run, key: str) -> None:
         assert run.folder is not None
         assert codes.codebook is not None
-        run.folder.mkdir(parents=True, exist_ok=True)
         weights = {f"codebook.{n}": one for n, one in codes.codebook.state_dict().items()}
-        facts = {"key": key, "sizes": json.dumps(codes.sizes)}
-        with replacing(run.folder / "ids.safetensors") as aside:
-            save_file({"codes": codes.table.contiguous(), **weights}, aside, facts)
-        with replacing(run.folder / "ids.json") as aside:
-            aside.write_text(json.dumps({"key": key, "sizes": codes.sizes}) + "\n", "utf-8")
+        with replacing_folder(run.folder / KEPT) as aside:
+            save_file({"codes": codes.table.contiguous(), **weights}, aside / "ids.safetensors")
+            write_json(aside / "ids.json", {"key": key, "sizes": codes.sizes})
 
     def _kept(self, data: Dataset, run: Run, key: str) -> Codes | None:
+        """Raises `DamagedFile`."""
         assert run.folder is not None
-        path = run.folder / "ids.json"
-        if not path.is_file() or (facts := read_json(path))["key"] != key:
+        folder = run.folder / KEPT
+        if not folder.is_dir():
             return None
-        tensors = load_file(run.folder / "ids.safetensors")
+        try:
+            verify(folder)
+        except (BadData, DamagedFile) as error:
+            cure = f"Delete {folder}: the ids are then made again, and are the same."
+            raise DamagedFile(error.cause, cure) from error
+        facts = read_json(folder / "ids.json")
+        if facts["key"] != key:
+            return None
+        tensors = load_file(folder / "ids.safetensors")
         table = tensors.pop("codes")
         weights = {n.removeprefix("codebook."): one for n, one in tensors.items()}
         with torch.device("meta"):  # so that no random numbers are drawn for what is read

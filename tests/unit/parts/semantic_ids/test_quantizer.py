@@ -1,12 +1,13 @@
 """What all quantizers share: ids that are unique, kept in a folder, and made of named vectors."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from tesserec.core import Dataset, Run
-from tesserec.core.errors import CannotAnswer, NoContent
+from tesserec.core import Dataset, Run, files
+from tesserec.core.errors import CannotAnswer, DamagedFile, NoContent
 from tesserec.parts.semantic_ids import FreeLeaves, PopularityLevel
 from tesserec.parts.semantic_ids.given import NoCodebook
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
@@ -76,6 +77,36 @@ def test_ids_of_something_else_are_not_taken(data, tmp_path, monkeypatch, change
     monkeypatch.setattr(RQKMeans, "fit", lambda *all: learned.append(1) or fit(*all))
     quantizer.ids(data, run)
     assert learned == [1]
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "gone"])
+@pytest.mark.parametrize("name", ["ids.safetensors", "ids.json", "manifest.json"])
+def test_ids_that_were_damaged_are_named(data, tmp_path, harm, name):
+    first = SMALL.ids(data, Run(folder=tmp_path))
+    path = tmp_path / "kept" / name
+    whole = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-3] if harm == "cut" else whole[:-9] + b"~" + whole[-8:])
+    with pytest.raises(DamagedFile, match=name) as told:
+        SMALL.ids(data, Run(folder=tmp_path, resume=True))
+    assert "made again" in told.value.cure
+    shutil.rmtree(tmp_path / "kept")
+    assert torch.equal(SMALL.ids(data, Run(folder=tmp_path, resume=True)).table, first.table)
+
+
+def test_a_kill_leaves_the_ids_that_were_kept(data, tmp_path, monkeypatch):
+    first = SMALL.ids(data, Run(folder=tmp_path))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_swap", killed)
+    with pytest.raises(KeyboardInterrupt):
+        SMALL.ids(data, Run(seed=1, folder=tmp_path))
+    again = SMALL.ids(data, Run(folder=tmp_path, resume=True))
+    assert torch.equal(again.table, first.table)
 
 
 def test_without_a_folder_nothing_is_written(data, tmp_path, monkeypatch):
