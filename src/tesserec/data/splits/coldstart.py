@@ -16,7 +16,7 @@ from tesserec.core import Asked, Dataset, Holdout, Seal, Split
 from tesserec.core.errors import BadData, BadSpec
 from tesserec.data.splits.bytime import ByTime
 from tesserec.data.splits.published import Published
-from tesserec.data.splits.splitter import TEST, TRAIN, Parts, Share, Splitter
+from tesserec.data.splits.splitter import TEST, TRAIN, VALID, Parts, Share, Splitter
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -30,12 +30,14 @@ class ColdStart(Splitter):
     history and a known item; `user_cold_1` and so on: those whose history is so long. Everything
     else is counted: nothing is asked where both are new. Validation is warm.
 
-    The cut never goes through a moment, and a history ends before the moment of its target: how
-    equal times are ordered changes nothing.
+    Unless it is published, the cut never goes through a moment; and a history ends before the
+    moment of its target: how equal times are ordered changes nothing.
     """
 
     requests: Asked = "event"
-    valid: Share = 0.1  # share of all events, the last before the cutoff; the paper names none
+    # Share of all events, the last before the cutoff; the paper names none. Of published parts
+    # that have none, a share of each user's training rows.
+    valid: Share = 0.1
     test: Share = 0.1  # share of all events, those after the cutoff
     published: bool = False  # instead: the parts that came with the data, which were cut by time
     # First and last length of the histories with which new users are asked; the paper asks after
@@ -67,12 +69,9 @@ class ColdStart(Splitter):
             return Parts(
                 parts.of_event, (*notes, "The published parts are taken to be cut by time.")
             )
-        time, tested = data.interactions.column("time"), parts.of_event == TEST
-        if (
-            bool(tested.any())
-            and bool((~tested).any())
-            and time[~tested].max() > time[tested].min()
-        ):
+        time, of_event = data.interactions.column("time"), parts.of_event
+        tested, learned = of_event == TEST, (of_event == TRAIN) | (of_event == VALID)
+        if bool(tested.any()) and bool(learned.any()) and time[learned].max() > time[tested].min():
             raise BadData(
                 "The published parts are not cut by time: before the last event that is learned "
                 "from, some are to be foretold.",

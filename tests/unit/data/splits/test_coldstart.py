@@ -103,6 +103,15 @@ def test_published_parts_that_are_not_cut_by_time_are_refused():
         tr.ColdStart(published=True, valid=0.0).split(data)
 
 
+@pytest.mark.parametrize("part", [None, "extra"])
+def test_events_that_are_not_used_may_lie_anywhere_in_time(part):
+    events = [(0, 1, 1), (0, 2, 2), (1, 1, 3), (1, 2, 6), (0, 3, 9)]
+    data = world(events, split=["train", "train", "train", "test", part])
+    split = tr.ColdStart(published=True, valid=0.0).split(data)
+    assert len(split.test) == 1
+    assert len(split.train.interactions) == 3
+
+
 def test_without_a_known_user_who_chooses_a_known_item_there_is_nothing_to_compare_with():
     with pytest.raises(BadData, match="known item"):
         tr.ColdStart(valid=0.0, test=0.5).split(world([(0, 1, 1), (0, 2, 2)]))
