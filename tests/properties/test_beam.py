@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tesserec.core import Codes, Histories, Ragged, Requests
+from tesserec.core.errors import BadRequest, BadSpec
 from tesserec.data import toys
 from tesserec.parts.generation import CodeReader, Decoder, Encoder, Generator
 from tesserec.recommenders import BeamRecommender
@@ -123,3 +125,19 @@ def test_what_is_written_freely_may_be_no_item_and_is_left_out() -> None:
         assert not set(items[there].tolist()) & set(asked.exclude.row(row).tolist())
         torch.testing.assert_close(scores[there], every_score(model, asked)[row, items[there]])
     assert (narrow.items < 0).any()
+
+
+def test_what_is_written_freely_needs_a_model_that_knows_all_tokens() -> None:
+    with pytest.raises(BadSpec, match="children alone competed"):
+        replace(recommender(1, True, 5), legal=False)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_it_is_asked_for_one_answer_at_least(k: int) -> None:
+    with pytest.raises(BadRequest, match=f"k = {k}"):
+        recommender(1, False, 5).recommend(requests(1), k)
+
+
+def test_scores_of_no_items_are_none() -> None:
+    nothing = torch.zeros(5, 0, dtype=torch.int64)
+    assert recommender(1, False, 5).score(requests(1), nothing).shape == (5, 0)

@@ -13,11 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from tesserec.core import Histories, Ragged, Recommendations, Requests
+from tesserec.core.errors import BadSpec
 from tesserec.parts.generation.state import State
 from tesserec.parts.semantic_ids.trie import Trie
 from tesserec.recommenders.answerer import Answerer
 from tesserec.recommenders.product import shares_of
 from tesserec.recommenders.top_k import (
+    check,
     largest,
     nothing,
     padded,
@@ -41,12 +43,21 @@ class BeamRecommender(Answerer):
 
     Without `legal`, as in TIGER's paper, any token may follow any other, and what comes out as the
     id of no item, or of one that is excluded, is left out: then there may be fewer than k answers.
+    Raises `BadSpec` where the network only tells tokens apart that may follow.
     """
 
     beam: int = 20
     legal: bool = True
 
+    def __post_init__(self) -> None:
+        if not self.legal and cast(Any, self.network).children_alone:
+            raise BadSpec(
+                "What may not follow has no probability where children alone competed.",
+                "Fit with children = false, or leave legal = true.",
+            )
+
     def recommend(self, requests: Requests, k: int) -> Recommendations:
+        check(k)
         with torch.inference_mode():
             if requests.candidates is not None:
                 return rank_candidates(self.score(requests, requests.candidates), requests, k)
@@ -69,6 +80,8 @@ class BeamRecommender(Answerer):
     def score(self, requests: Requests, items: Tensor) -> Tensor:
         """[B, C] -> [B, C]; -inf beside -1."""
         scores = torch.full(items.shape, -torch.inf)
+        if not items.numel():
+            return scores
         known = requests.history.items.lengths > 0
         with torch.inference_mode():
             for rows in _blocks(torch.nonzero(known)[:, 0], items.shape[1]):
