@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import tesserec as tr
 from tesserec.core import Codes, Dataset, Run
 from tesserec.core.errors import CannotAnswer, NoContent
 from tesserec.parts.semantic_ids import Quantizer
@@ -10,7 +11,7 @@ TABLE = torch.tensor([[0, 1], [0, 2], [0, 1], [3, 3]])
 
 
 def shop(**sets: Codes) -> Dataset:
-    data = world([("u", n) for n in range(4)], items=range(4), vectors={"v": torch.eye(4)})
+    data = world([("u", n, n) for n in range(4)], items=range(4), vectors={"v": torch.eye(4)})
     for name, codes in sets.items():
         data = data.with_codes(name, codes)
     return data
@@ -40,6 +41,17 @@ def test_they_are_kept_in_a_run_folder_and_read_again(tmp_path) -> None:
     first = given().ids(data, Run(folder=tmp_path))
     again = given().ids(data, Run(folder=tmp_path, resume=True))
     assert torch.equal(first.table, again.table)
+
+
+def test_a_model_of_given_ids_is_saved_under_both_names_and_loaded(tmp_path) -> None:
+    codes = Codes(torch.tensor([[0, 1], [0, 2], [1, 1], [2, 2]]), (3, 3))
+    method = tr.TIGER(**tr.TIGER.tiny).changed({"ids": given(), "schedule": {"epochs": 1}})
+    model = method.fit(shop(mine=codes), Run())
+    loaded = tr.load(tr.save(model, tmp_path / "model"))
+    for name in ("mine", "ids"):
+        assert torch.equal(loaded.catalog.items.codes[name].table, codes.table)
+    asked = tr.Requests.of(model.catalog, histories=[[0, 1]])
+    assert torch.equal(loaded.recommend(asked, 2).items, model.recommend(asked, 2).items)
 
 
 def test_what_is_not_there_is_refused_with_what_is() -> None:
