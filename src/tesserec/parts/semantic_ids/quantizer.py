@@ -17,6 +17,8 @@ from tesserec.parts.semantic_ids.collisions import Collisions, ExtraLevel
 
 Count = Annotated[int, Field(ge=1)]
 
+LARGEST = 1e15  # squares of such numbers can be added up over 10 million dimensions
+
 
 class Codebook(nn.Module, ABC):
     """What a quantizer learned. It gives codes to items it has never seen, and never changes."""
@@ -157,7 +159,13 @@ class VectorCodebook(Codebook):
         self.name = name
 
     def read(self, items: Entities) -> Tensor:
-        return items.vectors[self.name].float()
+        """Raises `BadData` for what has no distance: NaN, and numbers too large to be squared."""
+        items.check_vectors(self.name, LARGEST)
+        found = items.vectors[self.name].float()
+        if self.name not in items.masks:
+            return found
+        # What is noted as missing was not checked.
+        return torch.where(found.abs() <= LARGEST, found, 0.0)
 
 
 def named(items: Entities, name: str, quantizer: Quantizer) -> Codes:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tesserec.core import Dataset, Run
-from tesserec.core.errors import CannotAnswer, NoContent
+from tesserec.core.errors import BadData, CannotAnswer, NoContent
 from tesserec.parts.semantic_ids import FreeLeaves, PopularityLevel
 from tesserec.parts.semantic_ids.given import NoCodebook
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
@@ -106,3 +106,29 @@ def test_the_only_vectors_need_no_name_and_others_do(data):
 def test_codes_that_stand_for_nothing_say_so():
     with pytest.raises(CannotAnswer, match="NoCodebook stand for no vectors"):
         NoCodebook("").decode(torch.zeros(1, 1))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 1e20, -1e20])
+def test_vectors_that_have_no_distances_are_refused(data, wrong):
+    """Squares of 1e20 are infinite, and so is what is between two of them."""
+    codebook = SMALL.fit(data, Run()).codebook
+    items = data.catalog.items
+    items.vectors["text"][3, 1] = wrong
+    with pytest.raises(BadData, match=r"'text': item 3 has .* in column 2"):
+        SMALL.fit(data, Run())
+    with pytest.raises(BadData, match=r"'text': item 3 has .* in column 2"):
+        codebook.read(items)
+
+
+def test_what_is_noted_as_missing_is_read_as_zeros_where_it_is_no_number(data):
+    vectors, there = data.catalog.items.vectors["text"].clone(), torch.arange(30) != 3
+    vectors[3] = torch.nan
+    data = data.with_vectors("text", vectors, there)
+    codebook = SMALL.fit(data, Run()).codebook
+    assert codebook.read(data.catalog.items)[3].tolist() == [0] * 4
+    assert codebook.centres.isfinite().all()
+
+
+def test_largest_numbers_that_are_read_have_finite_distances(data):
+    data = data.with_vectors("text", 1e15 * data.catalog.items.vectors["text"].sign())
+    assert SMALL.changed({"balanced": "all"}).ids(data, Run()).unique
