@@ -155,3 +155,6 @@ class Taught(Codebook):
 
     def decode(self, codes: Tensor) -> Tensor:
         return self.inner.decode(codes)
+
+    def meant(self, vectors: Tensor) -> Tensor:
+        return self.inner.meant(vectors)

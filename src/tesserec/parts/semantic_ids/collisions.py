@@ -124,7 +124,7 @@ def _moved(codes: Codes, waiting: Tensor, vectors: Tensor | None) -> Codes:
     if decode is not None:
         wanted = decode(codes.table[waiting])
         if vectors is not None and vectors.shape[1] == wanted.shape[1]:
-            wanted = vectors[waiting]
+            wanted = cast(Any, codes.codebook).meant(vectors[waiting])
         wanted = wanted.float().contiguous()
     return replace(codes, table=settled(codes.table, waiting, codes.sizes, wanted, decode))
 

@@ -35,6 +35,10 @@ class Codebook(nn.Module, ABC):
         """The vectors codes stand for: [n, L] -> [n, D]. Raises `CannotAnswer`."""
         raise CannotAnswer(f"The codes of {type(self).__name__} stand for no vectors.")
 
+    def meant(self, vectors: Tensor) -> Tensor:
+        """What `decode` comes near to, of what was read: [n, D]"""
+        return vectors
+
 
 @dataclass(frozen=True, eq=False)
 class Quantized:

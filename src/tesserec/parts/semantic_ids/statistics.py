@@ -112,6 +112,7 @@ def reconstruction(
 ) -> tuple[float | None, float | None]:
     """Mean squared error of the decoded vectors, and its share of the variance."""
     total = 0.0
+    vectors = codebook.meant(vectors)
     try:
         for rows, codes in zip(vectors.split(BLOCK), table.split(BLOCK), strict=True):
             total += float((codebook.decode(codes) - rows).double().square().sum())
