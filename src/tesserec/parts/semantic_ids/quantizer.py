@@ -101,11 +101,18 @@ class Quantizer(Spec):
         return replace(both, table=both.table[len(before) :])
 
     def learned_from(self, data: Dataset) -> Tensor:
-        """The items a codebook may be learned from: rows [n]"""
-        popularity = data.popularity
-        if not self.warm or not bool(popularity.any()):
-            return torch.arange(len(popularity))
-        return torch.nonzero(popularity > 0)[:, 0]
+        """The items a codebook is learned from: rows [n]
+
+        Of those it may be learned from the ones with content, if any has some.
+        """
+        allowed = self.allowed(data)
+        there = allowed & self.present(data.catalog.items)
+        return torch.nonzero(there if bool(there.any()) else allowed)[:, 0]
+
+    def allowed(self, data: Dataset) -> Tensor:
+        """The items a codebook may be learned from, whatever their content: [I] bool"""
+        chosen = data.popularity > 0
+        return chosen if self.warm and bool(chosen.any()) else torch.ones_like(chosen)
 
     def _keep(self, codes: Codes, run: Run, key: str) -> None:
         assert run.folder is not None

@@ -90,6 +90,22 @@ def test_items_with_events_alone_are_learned_from_where_there_are_any(data):
     assert SMALL.learned_from(data.without_events()).tolist() == list(range(30))
 
 
+def test_items_without_content_teach_nothing_where_others_have_some(data):
+    vectors = data.catalog.items.vectors["text"].clone()
+    vectors[:5] = 0
+    some = data.with_vectors("text", vectors)
+    assert SMALL.learned_from(some).tolist() == list(range(5, 20))
+    assert SMALL.changed({"warm": False}).learned_from(some).tolist() == list(range(5, 30))
+    noted = data.with_vectors("text", vectors + 1, torch.arange(30) >= 5)  # filled, and known to be
+    assert SMALL.learned_from(noted).tolist() == list(range(5, 20))
+    centres = SMALL.fit(noted, Run()).codebook.centres
+    vectors[:5] = 7
+    other = data.with_vectors("text", vectors + 1, torch.arange(30) >= 5)
+    assert torch.equal(SMALL.fit(other, Run()).codebook.centres, centres)
+    vectors[:20] = 0  # those that were chosen have none: a cold item teaches nothing still
+    assert SMALL.learned_from(data.with_vectors("text", vectors)).tolist() == list(range(20))
+
+
 def test_the_only_vectors_need_no_name_and_others_do(data):
     items = data.catalog.items
     assert SMALL.name(items) == "text"
