@@ -23,6 +23,7 @@ from tesserec.core.ragged import Ragged
 Clock = Literal["seconds", "order", "none"]
 
 BLOCK = 1 << 16  # rows of a table of vectors that are looked at together
+FLOAT = torch.finfo(torch.float32).max  # methods compute in this type
 FEW = 64  # ids are searched one by one where this many times as many are known
 
 
@@ -80,11 +81,37 @@ class Entities:
             return self.masks[name]
         return torch.cat([(rows != 0).any(1) for rows in self.vectors[name].split(BLOCK)])
 
+    def check_vectors(self, name: str, most: float = FLOAT, place: str = "") -> None:
+        """Raises `BadData` for NaN, and for numbers beyond `most`; `place` is where they lie.
+
+        Rows that are noted as missing may hold anything.
+        """
+        for first in range(0, len(self), BLOCK):
+            rows = slice(first, first + BLOCK)
+            if not _within(self.vectors[name][rows], most):
+                self._refuse(name, rows, most, place or f"Vectors {name!r}")
+
     def names(self, rows: Tensor) -> list[Any]:
         """Raw ids of row numbers, None for -1."""
         known = rows.reshape(-1)
         met = iter(self.ids.gather(known[known >= 0].numpy()).to_list())
         return [next(met) if row >= 0 else None for row in known.tolist()]
+
+    def _refuse(self, name: str, rows: slice, most: float, what: str) -> None:
+        """Raise for the first number beyond `most` in rows that have content, if there is one."""
+        table = self.vectors[name][rows]
+        # No comparison with NaN is true; among halves `most` would be infinite.
+        beyond = ~(table.double().abs() <= most)
+        if name in self.masks:
+            beyond &= self.masks[name][rows, None]
+        if not bool(beyond.any()):
+            return
+        row, column = torch.nonzero(beyond)[0].tolist()
+        raise BadData(
+            f"{what}: item {self.ids[rows][row]!r} has {float(table[row, column]):.4g} in column "
+            f"{column + 1}, and numbers up to {most:.4g} can be computed with.",
+            "Encode or import again, or scale them down.",
+        )
 
     @cached_property
     def _by_text(self) -> pl.DataFrame:
@@ -279,6 +306,7 @@ class Dataset:
         """The same data with one more table of item vectors [I, D].
 
         `mask` [I] says which items have such content; without one, rows of zeros have none.
+        Raises `BadData` for NaN and infinity.
         """
         items = self.catalog.items
         vectors = {**items.vectors, name: table}
@@ -286,6 +314,7 @@ class Dataset:
         if mask is not None:
             masks[name] = mask
         items = replace(items, vectors=vectors, masks=masks)
+        items.check_vectors(name)
         return replace(self, catalog=replace(self.catalog, items=items))
 
     def with_user_vectors(self, name: str, table: Tensor) -> "Dataset":
@@ -304,6 +333,14 @@ class Dataset:
         """The catalogue alone, for building a network that is about to be loaded."""
         empty = self.interactions.frame.clear()
         return replace(self, interactions=replace(self.interactions, frame=empty))
+
+
+def _within(rows: Tensor, most: float) -> bool:
+    """Whether no number is NaN or beyond `most`; it costs one look at each and no copy."""
+    if not rows.numel():
+        return True
+    least, largest = rows.aminmax()
+    return -most <= float(least) and float(largest) <= most
 
 
 def _tables(catalog: Catalog) -> list[tuple[str, pl.DataFrame]]:

@@ -37,8 +37,11 @@ def from_tables(
         if items is None or len(table) != items.height:
             raise BadData(f"Vectors {kind!r} have {len(table)} rows, items have another number.")
         tables[kind] = _reordered(table, items["id"], item_table.ids)
+    item_table = Entities(item_table.ids, item_table.features, tables)
+    for kind in tables:
+        item_table.check_vectors(kind)
     more = {name: _entities(table, table["id"], name) for name, table in (others or {}).items()}
-    catalog = Catalog(Entities(item_table.ids, item_table.features, tables), user_table, more)
+    catalog = Catalog(item_table, user_table, more)
     known = {"items": catalog.items, "users": user_table, **more}
     links = {
         name: Relation(head, tail, linked(frame, known[head], known[tail]))

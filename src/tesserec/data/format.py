@@ -116,6 +116,8 @@ def read(folder: Path, vectors: bool = True, codes: bool = True) -> Dataset:
     if vectors:
         tables, masks = _read_vectors(folder, facts, items)
         items = replace(items, vectors=tables, masks=masks)
+        for name in tables:
+            items.check_vectors(name, place=str(_vectors_file(folder, name)))
     if codes and (folder / CODES).is_file():
         items = replace(items, codes=read_codes(folder / CODES).of(items))
     events = _read_events(folder / "interactions.parquet", facts)
@@ -138,7 +140,7 @@ def add_vectors(folder: Path, name: str) -> None:
     """Make `vectors/items.NAME.npy` and its mask, which lie there, known to those who read."""
     facts = _read_facts(folder / "dataset.json")
     items = _read_entities(folder / "items.parquet")
-    shape = list(_mapped(folder / "vectors" / f"items.{name}.npy").shape)
+    shape = list(_mapped(_vectors_file(folder, name)).shape)
     facts["vectors"][name] = {"shape": shape, "ids": ids_digest(items.ids), "mask": True}
     write_json(folder / "dataset.json", facts)
     note_fingerprint(folder)
@@ -208,7 +210,7 @@ def _read_vectors(
     masks: dict[str, torch.Tensor] = {}
     digest = ids_digest(items.ids)
     for name, made in facts["vectors"].items():
-        path = folder / "vectors" / f"items.{name}.npy"
+        path = _vectors_file(folder, name)
         tables[name] = _mapped(path)
         if list(tables[name].shape) != made["shape"] or made["ids"] != digest:
             raise BadData(
@@ -218,6 +220,10 @@ def _read_vectors(
         if made.get("mask"):
             masks[name] = _mapped(path.with_name(f"items.{name}.mask.npy"))
     return tables, masks
+
+
+def _vectors_file(folder: Path, name: str) -> Path:
+    return folder / "vectors" / f"items.{name}.npy"
 
 
 def _mapped(path: Path) -> torch.Tensor:

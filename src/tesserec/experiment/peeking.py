@@ -15,7 +15,7 @@ def refuse_peeking(method: Method, split: Split) -> None:
     if not split.settings:
         return
     for quantizer in _quantizers(method):
-        if bool((split.train.popularity[quantizer.learned_from(split.train)] == 0).any()):
+        if bool((split.train.popularity[quantizer.allowed(split.train)] == 0).any()):
             kind = type(quantizer).__name__
             raise BadSpec(
                 f"{type(method).__name__} learns the codebook of its {kind} from items that are "

@@ -111,6 +111,28 @@ def test_features_or_vectors_of_another_length_than_the_ids_are_refused():
         Entities(ids, pl.DataFrame({"price": [1]}))
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.float32, torch.float64])
+def test_vectors_of_no_numbers_are_refused_where_they_are_not_noted_as_missing(kind):
+    table, there = torch.ones(4, 3, dtype=kind), torch.tensor([True, True, False, True])
+    table[2, 1] = torch.nan
+    with pytest.raises(BadData, match="'x': item 'pot' has nan in column 2"):
+        shop().with_vectors("x", table)
+    noted = shop().with_vectors("x", table, there).catalog.items
+    assert torch.equal(noted.present("x"), there)
+    table[3, 2] = -torch.inf
+    with pytest.raises(BadData, match="'x': item 'tea' has -inf in column 3"):
+        shop().with_vectors("x", table, there)
+
+
+def test_bad_vectors_are_found_in_any_block(monkeypatch):
+    monkeypatch.setattr("tesserec.core.data.BLOCK", 3)
+    table = torch.ones(4, 3)
+    table[3, 0] = torch.inf
+    with pytest.raises(BadData, match="item 'tea' has inf in column 1"):
+        shop().with_vectors("x", table)
+    assert shop().with_vectors("x", torch.ones(4, 0)).catalog.items.vectors["x"].shape == (4, 0)
+
+
 @given(worlds(), st.randoms())
 def test_the_order_of_rows_changes_nothing(data, random):
     frame = data.interactions.frame

@@ -32,6 +32,12 @@ def test_vectors_of_another_number_are_refused():
         from_tables(EVENTS, pl.DataFrame({"id": [20, 10]}), vectors={"x": torch.ones(3, 1)})
 
 
+def test_vectors_that_are_no_numbers_are_refused():
+    items = pl.DataFrame({"id": [20, 10]})
+    with pytest.raises(BadData, match="'x': item 10 has nan in column 1"):
+        from_tables(EVENTS, items, vectors={"x": torch.tensor([[1.0], [torch.nan]])})
+
+
 def test_an_id_that_is_there_twice_or_missing_is_refused():
     with pytest.raises(BadData, match="holds 20 twice"):
         from_tables(EVENTS, pl.DataFrame({"id": [20, 20]}))

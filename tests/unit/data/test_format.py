@@ -84,6 +84,27 @@ def test_vectors_of_another_shape_are_refused(shop: Path):
         format.read(shop)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_named_with_their_file(tmp_path: Path, wrong: float):
+    vectors = torch.ones(3, 2)
+    data = world([("u", "a")], items=["a", "b", "c"], vectors={"text": vectors})
+    format.write(data, tmp_path / "x")
+    path = tmp_path / "x" / "vectors" / "items.text.npy"
+    vectors[1, 1] = wrong
+    np.save(path, vectors.numpy())
+    with pytest.raises(BadData, match=r"items\.text\.npy: item 'b' has -?(nan|inf) in column 2"):
+        tr.read(tmp_path / "x")
+
+
+def test_rows_that_are_noted_as_missing_may_hold_anything(tmp_path: Path):
+    vectors, there = torch.ones(3, 2), torch.tensor([True, False, True])
+    vectors[1] = torch.nan
+    data = world([("u", 1)], items=[1, 2, 3]).with_vectors("text", vectors, there)
+    format.write(data, tmp_path / "x")
+    read = format.read(tmp_path / "x").catalog.items
+    assert read.present("text").tolist() == there.tolist()
+
+
 def test_another_version_is_refused(shop: Path):
     facts = json.loads((shop / "dataset.json").read_text())
     (shop / "dataset.json").write_text(json.dumps({**facts, "version": 99}))

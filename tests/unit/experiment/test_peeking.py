@@ -45,6 +45,10 @@ def test_a_codebook_of_new_items_is_refused_before_anything_is_fitted():
         refuse_peeking(coded(warm=False), split)
 
 
+def test_an_inner_quantizer_is_asked_before_the_vectors_it_reads_are_there():
+    refuse_peeking(tr.MMGRec(), tr.ColdStart(published=True).split(toys.newcomers()))
+
+
 def test_only_settings_make_an_item_new():
     split = tr.Published().split(toys.newcomers())
     assert bool((split.train.popularity == 0).any())

@@ -38,6 +38,9 @@ class Autoencoder(VectorCodebook):
         """What the encoder reads, and the decoder is to give back: [n, D]"""
         return nn.functional.normalize(vectors, dim=1) if self.unit else vectors
 
+    def meant(self, vectors: Tensor) -> Tensor:
+        return self.scaled(vectors)
+
     def latents(self, vectors: Tensor) -> Tensor:
         """What the encoder makes of vectors as `scaled` gives them: [n, D] -> [n, d]"""
         return _through(self.encoder, vectors)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tesserec.core.errors import BadData
 from tesserec.core.kernels import kernel
 
 SLACK = 1e-3  # an assignment costs at most this share more than the least any could
@@ -26,7 +27,13 @@ def assigned(distance: Tensor) -> Tensor:
     """A cluster for each point, so that sizes differ by one at most: [n, K] -> [n]
 
     The larger ones are those that most points are nearest to. All distances are in memory at once.
+    Raises `BadData` where one is NaN or infinite, which no bid can be made of.
     """
+    if not bool(distance.amax(1).isfinite().all()):
+        raise BadData(
+            "Vectors that are clustered hold NaN, or lie so far apart that distances are infinite.",
+            "Encode them again, or scale them down.",
+        )
     points, clusters = distance.shape
     least, wanted = distance.min(1)
     sizes = torch.full((clusters,), points // clusters)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tesserec.core import Codes, Dataset, Entities, Method, Run
-from tesserec.core.errors import BadSpec
+from tesserec.core.errors import BadSpec, NoContent
 from tesserec.core.registry import find
 from tesserec.parts.semantic_ids.quantizer import Codebook, Quantized, Quantizer, VectorQuantizer
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
@@ -83,6 +83,11 @@ class Collaborative(Quantizer):
 
     def fit(self, data: Dataset, run: Run) -> Quantized:
         items, known = data.catalog.items, data.popularity > 0
+        if not bool(known.any()):
+            raise NoContent(
+                "Collaborative learns who chooses an item, and the data have no events.",
+                "Take a quantizer of content, such as RQKMeans.",
+            )
         with run.seeded("codebook"):
             codebook = self.codebook(items)
         codebook.learn(items, self.learned(data, run.stage("teacher")), known)
@@ -137,13 +142,15 @@ class Taught(Codebook):
 
     def nearest(self, content: Tensor) -> Tensor:
         """The vectors of the known items nearest to some contents: [n, W] -> [n, D]"""
-        known = torch.nonzero(self.known)[:, 0]
-        table, mean = self.content[known], self.vectors[known].mean(0)
-        if not table.shape[1]:
+        mean = self.vectors[self.known].mean(0)
+        # An item without content is at right angles to all, and nearer than what is opposite.
+        described = torch.nonzero((self.content != 0).any(1))[:, 0]
+        if not len(described):
             return mean.expand(len(content), -1)
+        table = self.content[described]
         best = [(block @ table.T).argmax(1) for block in content.split(BLOCK)]
         there = (content != 0).any(1)
-        return torch.where(there[:, None], self.vectors[known[torch.cat(best)]], mean)
+        return torch.where(there[:, None], self.vectors[described[torch.cat(best)]], mean)
 
     def described(self, items: Entities) -> Tensor:
         """Contents side by side, each of unit length, zeros where there is none: [n, W]"""
@@ -155,3 +162,6 @@ class Taught(Codebook):
 
     def decode(self, codes: Tensor) -> Tensor:
         return self.inner.decode(codes)
+
+    def meant(self, vectors: Tensor) -> Tensor:
+        return self.inner.meant(vectors)

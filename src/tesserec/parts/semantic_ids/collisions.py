@@ -40,7 +40,7 @@ class ExtraLevel(Collisions):
     Rajput et al., NeurIPS 2023, arXiv:2305.05065, sec. 3.1.
     """
 
-    room: Count = 64  # tokens the level has at least; twice the largest bucket where that is more
+    room: Count = 64  # tokens the level has; twice the largest bucket if it holds more items
 
     def apart(self, codes: Codes, popularity: Tensor, vectors: Tensor | None = None) -> Codes:
         rank = ranks(codes.table, self.order(popularity))
@@ -124,7 +124,7 @@ def _moved(codes: Codes, waiting: Tensor, vectors: Tensor | None) -> Codes:
     if decode is not None:
         wanted = decode(codes.table[waiting])
         if vectors is not None and vectors.shape[1] == wanted.shape[1]:
-            wanted = vectors[waiting]
+            wanted = cast(Any, codes.codebook).meant(vectors[waiting])
         wanted = wanted.float().contiguous()
     return replace(codes, table=settled(codes.table, waiting, codes.sizes, wanted, decode))
 

@@ -130,6 +130,9 @@ class GraphCodebook(Codebook):
     def decode(self, codes: Tensor) -> Tensor:
         return self.inner.decode(codes)
 
+    def meant(self, vectors: Tensor) -> Tensor:
+        return self.inner.meant(vectors)
+
 
 def _around(alone: Alone, inner: Codebook) -> Codebook:
     """The codebook of what the encoder writes, or one of other vectors as it is."""

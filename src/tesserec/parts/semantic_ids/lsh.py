@@ -7,7 +7,7 @@ learned.
 from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from tesserec.core import Codes, Dataset, Entities, Run
@@ -22,6 +22,8 @@ class LSH(VectorQuantizer):
     """
 
     tiny: ClassVar[dict[str, Any]] = {"levels": 2, "codes": 4}
+
+    codes: int = Field(256, ge=2)  # of each level; a power of 2
 
     @property
     def bits(self) -> int:

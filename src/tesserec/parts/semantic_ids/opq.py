@@ -21,6 +21,8 @@ from tesserec.parts.semantic_ids.quantizer import Quantized, VectorCodebook, Vec
 
 Count = Annotated[int, Field(ge=1)]
 
+FLAT = 1e-12  # of the largest variance; what is less is rounding
+
 
 class OPQ(VectorQuantizer):
     """k-means of each part of the vectors, after the rotation that suits the parts best."""
@@ -104,11 +106,14 @@ def even_axes(points: Tensor, parts: int) -> Tensor:
     """Principal axes, dealt out so that all parts have much the same variance: [P, P]
 
     The paper's eigenvalue allocation: the next largest variance goes to the part whose product of
-    variances is the least so far.
+    variances is the least so far. As in the authors' code each is measured by the smallest: the
+    unit of the vectors says nothing, and no factor makes a product less.
     """
     centred = (points - points.mean(0)).double()
     variances, axes = torch.linalg.eigh(centred.T @ centred)
-    logs = variances.clamp(min=1e-12).log().flip(0).tolist()
+    least = max(FLAT * float(variances[-1]), torch.finfo(variances.dtype).tiny)
+    found = variances.clamp(min=least).log()
+    logs = (found - found[0] + 1).flip(0).tolist()
     width = len(logs) // parts
     dealt: list[list[int]] = [[] for _ in range(parts)]
     products = [0.0] * parts

@@ -17,6 +17,7 @@ from tesserec.parts.semantic_ids.collisions import Collisions, ExtraLevel
 Count = Annotated[int, Field(ge=1)]
 
 KEPT = "kept"  # the folder of a run that holds its ids
+LARGEST = 1e15  # squares of such numbers can be added up over 10 million dimensions
 
 
 class Codebook(nn.Module, ABC):
@@ -33,6 +34,10 @@ class Codebook(nn.Module, ABC):
     def decode(self, codes: Tensor) -> Tensor:
         """The vectors codes stand for: [n, L] -> [n, D]. Raises `CannotAnswer`."""
         raise CannotAnswer(f"The codes of {type(self).__name__} stand for no vectors.")
+
+    def meant(self, vectors: Tensor) -> Tensor:
+        """What `decode` comes near to, of what was read: [n, D]"""
+        return vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +101,18 @@ class Quantizer(Spec):
         return replace(both, table=both.table[len(before) :])
 
     def learned_from(self, data: Dataset) -> Tensor:
-        """The items a codebook may be learned from: rows [n]"""
-        popularity = data.popularity
-        if not self.warm or not bool(popularity.any()):
-            return torch.arange(len(popularity))
-        return torch.nonzero(popularity > 0)[:, 0]
+        """The items a codebook is learned from: rows [n]
+
+        Of those it may be learned from the ones with content, if any has some.
+        """
+        allowed = self.allowed(data)
+        there = allowed & self.present(data.catalog.items)
+        return torch.nonzero(there if bool(there.any()) else allowed)[:, 0]
+
+    def allowed(self, data: Dataset) -> Tensor:
+        """The items a codebook may be learned from, whatever their content: [I] bool"""
+        chosen = data.popularity > 0
+        return chosen if self.warm and bool(chosen.any()) else torch.ones_like(chosen)
 
     def _keep(self, codes: Codes, run: Run, key: str) -> None:
         assert run.folder is not None
@@ -164,7 +176,13 @@ class VectorCodebook(Codebook):
         self.name = name
 
     def read(self, items: Entities) -> Tensor:
-        return items.vectors[self.name].float()
+        """Raises `BadData` for what has no distance: NaN, and numbers too large to be squared."""
+        items.check_vectors(self.name, LARGEST)
+        found = items.vectors[self.name].float()
+        if self.name not in items.masks:
+            return found
+        # What is noted as missing was not checked.
+        return torch.where(found.abs() <= LARGEST, found, 0.0)
 
 
 def named(items: Entities, name: str, quantizer: Quantizer) -> Codes:

@@ -81,7 +81,7 @@ def entropy(counts: Tensor) -> float:
     """In nats, of how often each thing was met."""
     shares = counts[counts > 0].double()
     shares = shares / shares.sum()
-    return float(-(shares * shares.log()).sum())
+    return max(0.0, -float((shares * shares.log()).sum()))  # 0 and not -0 for one thing alone
 
 
 def collision_rate(codes: Codes) -> float:
@@ -112,6 +112,7 @@ def reconstruction(
 ) -> tuple[float | None, float | None]:
     """Mean squared error of the decoded vectors, and its share of the variance."""
     total = 0.0
+    vectors = codebook.meant(vectors)
     try:
         for rows, codes in zip(vectors.split(BLOCK), table.split(BLOCK), strict=True):
             total += float((codebook.decode(codes) - rows).double().square().sum())

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from tesserec.content.pieces import texts
@@ -28,7 +29,7 @@ class Words(Quantizer):
 
     tiny: ClassVar[dict[str, Any]] = {"levels": 2, "codes": 8}
 
-    codes: int = 1024  # 0 and the words that are known
+    codes: int = Field(1024, ge=2)  # 0 and the words that are known
     columns: tuple[str, ...] = ()  # read one after the other; (): the first like a title
 
     def codebook(self, items: Entities) -> "Vocabulary":

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from tesserec.core.errors import BadData
 from tesserec.parts.semantic_ids import balanced
 from tesserec.parts.semantic_ids.balanced import assigned, squared_distances
 
@@ -78,3 +79,11 @@ def test_who_has_no_place_when_bids_run_out_takes_one_that_is_free(monkeypatch):
     assert sizes(side, 8) == [8] * 8
     best, plain = exact(distance, [8] * 8), float(distance.mean()) * 64
     assert best < paid(distance, side) < plain
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+def test_distances_that_are_no_numbers_are_refused(wrong):
+    distance = random_distances(20, 4, 0)
+    distance[7, 2] = wrong
+    with pytest.raises(BadData, match="NaN, or lie so far apart"):
+        assigned(distance)

@@ -7,12 +7,13 @@ import torch
 
 import tesserec as tr
 from tesserec.core import Dataset, Entities, Run
-from tesserec.core.errors import BadSpec
+from tesserec.core.errors import BadSpec, NoContent
 from tesserec.data import toys
 from tesserec.data.splits import Published
 from tesserec.evaluation import mark
 from tesserec.parts.semantic_ids.collaborative import Collaborative
 from tesserec.parts.semantic_ids.kmeans import nearest
+from tesserec.parts.semantic_ids.rqvae import RQVAE
 from tesserec.recommenders import BeamRecommender
 
 
@@ -53,6 +54,37 @@ def test_without_content_it_stands_at_the_mean(world: Dataset) -> None:
     found = tiny().fit(world, Run(seed=1))
     for item in range(24, 30):
         torch.testing.assert_close(found.vectors[item], found.vectors[:24].mean(0))
+
+
+def test_an_item_without_content_is_nobodys_nearest(world: Dataset) -> None:
+    """All known ones but it point the other way: their cosines are negative, its would be 0."""
+    text = torch.tensor([[1.0, 0.0, 0.0, 0.0]]).repeat(30, 1)
+    text[5] = 0
+    text[6] = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    text[29] = -text[0]
+    found = tiny().fit(world.with_vectors("text", text), Run(seed=1))
+    torch.testing.assert_close(found.vectors[29], found.vectors[6])
+
+
+def test_where_no_known_item_has_content_the_mean_stands_for_new_ones(world: Dataset) -> None:
+    text = torch.zeros(30, 4)
+    text[29] = 1
+    found = tiny().fit(world.with_vectors("text", text), Run(seed=1))
+    torch.testing.assert_close(found.vectors[29], found.vectors[:24].mean(0))
+
+
+def test_data_without_events_are_refused(world: Dataset) -> None:
+    with pytest.raises(NoContent, match="the data have no events"):
+        tiny().ids(world.without_events(), Run())
+
+
+def test_its_codes_are_held_against_what_the_inner_quantizer_makes_of_vectors(
+    world: Dataset,
+) -> None:
+    inner = {"kind": "RQVAE", **RQVAE.tiny, "unit": True}
+    found = tiny(inner=inner).fit(world, Run())
+    wanted = torch.nn.functional.normalize(found.vectors, dim=1)
+    assert torch.equal(found.codebook.meant(found.vectors), wanted)
 
 
 def test_new_items_are_read_beside_known_ones(world: Dataset) -> None:

@@ -95,7 +95,7 @@ def test_one_by_one_or_together_new_items_are_told_apart(way, new):
         assert torch.equal(one_by_one.table, together.table)
 
 
-def test_the_extra_level_has_room_for_twice_the_largest_bucket():
+def test_the_extra_level_has_room_for_twice_a_bucket_that_does_not_fit():
     codes = of([[0]] * 5 + [[1]], (2,))
     popularity = torch.zeros(6)
     assert ExtraLevel(room=5).apart(codes, popularity).sizes == (2, 5)

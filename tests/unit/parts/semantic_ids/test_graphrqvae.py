@@ -12,6 +12,7 @@ from tesserec.data.splits import Published
 from tesserec.parts.semantic_ids import PopularityLevel
 from tesserec.parts.semantic_ids.graphrqvae import GRAPH, GraphCodebook, GraphRQVAE
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
+from tesserec.parts.semantic_ids.rqvae import RQVAE
 
 QUANTIZER = GraphRQVAE(**GraphRQVAE.tiny)
 
@@ -97,3 +98,12 @@ def test_the_most_popular_of_the_same_codes_is_first(world: Dataset) -> None:
 def test_a_graph_encoder_has_to_place_new_items() -> None:
     with pytest.raises(BadSpec, match="GraphSAGE"):
         GraphRQVAE(graph="LightGCN")
+
+
+def test_its_codes_are_held_against_what_the_inner_quantizer_makes_of_vectors(
+    world: Dataset,
+) -> None:
+    inner = {"kind": "RQVAE", **RQVAE.tiny, "unit": True, "vectors": GRAPH}
+    found = GraphRQVAE(**{**GraphRQVAE.tiny, "inner": inner}).fit(world, Run())
+    wanted = torch.nn.functional.normalize(found.vectors, dim=1)
+    assert torch.equal(found.codebook.meant(found.vectors), wanted)

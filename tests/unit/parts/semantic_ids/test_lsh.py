@@ -66,6 +66,11 @@ def test_numbers_of_codes_that_no_bits_make_are_refused():
     assert [LSH(codes=codes).bits for codes in (2, 4, 256)] == [1, 2, 8]
 
 
+def test_one_code_is_no_sign():
+    with pytest.raises(BadSpec, match="codes"):
+        LSH(codes=1)
+
+
 def test_signs_stand_for_no_vectors():
     with pytest.raises(CannotAnswer):
         fit(LSH(), random_vectors(3)).codebook.decode(torch.zeros(1, 3))

@@ -93,6 +93,21 @@ def test_axes_are_dealt_so_that_parts_have_much_the_same_variance():
     assert [set(where[:3]), set(where[3:])] == [{0, 3, 4}, {1, 2, 5}]
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e-9, 1e6])
+def test_axes_are_dealt_alike_whatever_the_unit_of_the_vectors(scale):
+    """Logs of variances below 1 are negative, and products of such ones shrink."""
+    points = drawn(400, 8) * torch.logspace(0, -1.5, 8)
+    axes, scaled = even_axes(points, 4), even_axes(scale * points, 4)
+    torch.testing.assert_close((axes * scaled).sum(0).abs(), torch.ones(8))
+    logs = (points @ scaled).var(0).log().view(4, 2).sum(1)
+    assert float(logs.max() - logs.min()) < 0.5  # in the order of variances they differ by 5.9
+
+
+def test_vectors_that_are_all_the_same_have_axes():
+    axes = even_axes(torch.ones(5, 4), 2)
+    torch.testing.assert_close(axes @ axes.T, torch.eye(4))
+
+
 def test_the_best_rotation_is_found_again():
     points, turn = drawn(50, 4), torch.linalg.qr(drawn(4, 4, seed=1)).Q
     torch.testing.assert_close(rotation(points, points @ turn), turn, atol=1e-5, rtol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tesserec.core import Dataset, Run, files
-from tesserec.core.errors import CannotAnswer, DamagedFile, NoContent
+from tesserec.core.errors import BadData, CannotAnswer, DamagedFile, NoContent
 from tesserec.parts.semantic_ids import FreeLeaves, PopularityLevel
 from tesserec.parts.semantic_ids.given import NoCodebook
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
@@ -121,6 +121,22 @@ def test_items_with_events_alone_are_learned_from_where_there_are_any(data):
     assert SMALL.learned_from(data.without_events()).tolist() == list(range(30))
 
 
+def test_items_without_content_teach_nothing_where_others_have_some(data):
+    vectors = data.catalog.items.vectors["text"].clone()
+    vectors[:5] = 0
+    some = data.with_vectors("text", vectors)
+    assert SMALL.learned_from(some).tolist() == list(range(5, 20))
+    assert SMALL.changed({"warm": False}).learned_from(some).tolist() == list(range(5, 30))
+    noted = data.with_vectors("text", vectors + 1, torch.arange(30) >= 5)  # filled, and known to be
+    assert SMALL.learned_from(noted).tolist() == list(range(5, 20))
+    centres = SMALL.fit(noted, Run()).codebook.centres
+    vectors[:5] = 7
+    other = data.with_vectors("text", vectors + 1, torch.arange(30) >= 5)
+    assert torch.equal(SMALL.fit(other, Run()).codebook.centres, centres)
+    vectors[:20] = 0  # those that were chosen have none: a cold item teaches nothing still
+    assert SMALL.learned_from(data.with_vectors("text", vectors)).tolist() == list(range(20))
+
+
 def test_the_only_vectors_need_no_name_and_others_do(data):
     items = data.catalog.items
     assert SMALL.name(items) == "text"
@@ -137,3 +153,29 @@ def test_the_only_vectors_need_no_name_and_others_do(data):
 def test_codes_that_stand_for_nothing_say_so():
     with pytest.raises(CannotAnswer, match="NoCodebook stand for no vectors"):
         NoCodebook("").decode(torch.zeros(1, 1))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 1e20, -1e20])
+def test_vectors_that_have_no_distances_are_refused(data, wrong):
+    """Squares of 1e20 are infinite, and so is what is between two of them."""
+    codebook = SMALL.fit(data, Run()).codebook
+    items = data.catalog.items
+    items.vectors["text"][3, 1] = wrong
+    with pytest.raises(BadData, match=r"'text': item 3 has .* in column 2"):
+        SMALL.fit(data, Run())
+    with pytest.raises(BadData, match=r"'text': item 3 has .* in column 2"):
+        codebook.read(items)
+
+
+def test_what_is_noted_as_missing_is_read_as_zeros_where_it_is_no_number(data):
+    vectors, there = data.catalog.items.vectors["text"].clone(), torch.arange(30) != 3
+    vectors[3] = torch.nan
+    data = data.with_vectors("text", vectors, there)
+    codebook = SMALL.fit(data, Run()).codebook
+    assert codebook.read(data.catalog.items)[3].tolist() == [0] * 4
+    assert codebook.centres.isfinite().all()
+
+
+def test_largest_numbers_that_are_read_have_finite_distances(data):
+    data = data.with_vectors("text", 1e15 * data.catalog.items.vectors["text"].sign())
+    assert SMALL.changed({"balanced": "all"}).ids(data, Run()).unique

@@ -14,8 +14,10 @@ from tesserec.data import toys
 from tesserec.data.build import from_tables
 from tesserec.data.splits import Published
 from tesserec.parts.batches import RowBatch, Rows
+from tesserec.parts.semantic_ids import FreeLeaves
 from tesserec.parts.semantic_ids.renewal import ByAverage, ByGradient, uses
 from tesserec.parts.semantic_ids.rqvae import RQVAE, Quantising
+from tesserec.parts.semantic_ids.statistics import statistics
 from tesserec.training import Schedule
 
 
@@ -351,3 +353,33 @@ def test_a_validation_part_changes_nothing() -> None:
     codes = method.fit(split.train, Run(seed=1)).codes.table
     other = method.fit(split.train, Run(seed=1, valid=split.valid)).codes.table
     assert torch.equal(codes, other)
+
+
+def lengthy(**fields: Any) -> tuple[RQVAE, Dataset]:
+    """A quantizer of directions, and vectors of lengths that say nothing."""
+    table = 10 * torch.randn(80, 6, generator=torch.Generator().manual_seed(0))
+    return small(codes=8, unit=True, schedule=Schedule(epochs=60, rate=0.01), **fields), shop(table)
+
+
+def test_codes_of_unit_vectors_are_held_against_unit_vectors() -> None:
+    method, data = lengthy()
+    found = method.fit(data, Run())
+    told = statistics(found, method.unique(found, data.popularity))
+    wanted = nn.functional.normalize(found.vectors, dim=1)
+    left = (found.codebook.decode(found.codes.table) - wanted).square()
+    spread = (wanted - wanted.mean(0)).square()
+    assert told.error == pytest.approx(float(left.mean()), rel=1e-5)
+    assert told.unexplained == pytest.approx(float(left.sum() / spread.sum()), rel=1e-5)
+    assert told.unexplained < 0.6
+
+
+def test_items_move_to_the_same_leaves_whatever_the_length_of_their_vectors() -> None:
+    method, data = lengthy(collisions=FreeLeaves())
+    found = method.fit(data, Run())
+    assert found.codes.distinct < 80
+    unit = replace(found, vectors=nn.functional.normalize(found.vectors, dim=1))
+    ids, wanted = (method.unique(one, data.popularity) for one in (found, unit))
+    assert torch.equal(ids.table, wanted.table)
+    items = replace(data.catalog.items, vectors={"text": unit.vectors})
+    new, same = (method.more(found.codebook, ids, one) for one in (data.catalog.items, items))
+    assert torch.equal(new.table, same.table)

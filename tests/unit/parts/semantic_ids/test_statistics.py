@@ -16,6 +16,7 @@ from tesserec.parts.semantic_ids.randomids import RandomIds
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
 from tesserec.parts.semantic_ids.statistics import (
     agreement,
+    entropy,
     mutual_information,
     prefixes,
     reconstruction,
@@ -45,6 +46,13 @@ def test_usage_perplexity_and_entropy_are_those_of_a_counter() -> None:
         assert level.used == len(counts)
         assert level.perplexity == pytest.approx(math.exp(nats))
         assert level.entropy == pytest.approx(nats / math.log(9))
+
+
+def test_one_token_for_all_tells_nothing_and_not_less() -> None:
+    assert str(entropy(torch.tensor([5, 0, 0, 0]))) == str(entropy(torch.zeros(4))) == "0.0"
+    one = Codes(torch.zeros(1, 1, dtype=torch.int64), (4,))
+    told = statistics(Quantized(NoCodebook(""), torch.ones(1, 2), one), one)
+    assert f"{told.levels[0].entropy:.0%}" == "0%"
 
 
 def test_prefixes_and_their_largest_are_those_of_tuples() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from tesserec.core import Dataset, Entities, Run
-from tesserec.core.errors import NoContent
+from tesserec.core.errors import BadSpec, NoContent
 from tesserec.data.build import from_tables
 from tesserec.parts.semantic_ids.digests import digests
 from tesserec.parts.semantic_ids.words import NONE, Words
@@ -57,6 +57,13 @@ def test_only_the_most_frequent_words_are_known() -> None:
 def test_words_of_new_items_alone_are_not_known() -> None:
     found = Words(levels=1, codes=50).fit(shop(bought=2), Run())
     assert [bool(one) for one in found.codes.table[:, 0]] == [1, 1, 0, 0, 0, 1, 0]
+
+
+def test_two_codes_know_one_word_and_one_code_is_refused() -> None:
+    found = Words(levels=1, codes=2).fit(shop(), Run())
+    assert found.codes.table[:, 0].tolist() == [1, 1, 0, 0, 0, 1, 0]
+    with pytest.raises(BadSpec, match="codes"):
+        Words(codes=1)
 
 
 def test_an_item_without_a_title_has_nothing_to_quantise() -> None:
