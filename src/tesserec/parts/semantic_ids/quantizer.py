@@ -21,6 +21,8 @@ Count = Annotated[int, Field(ge=1)]
 class Codebook(nn.Module, ABC):
     """What a quantizer learned. It gives codes to items it has never seen, and never changes."""
 
+    items: Entities | None = None  # those it keeps something of, where it was made for some
+
     @abstractmethod
     def read(self, items: Entities) -> Tensor:
         """What is quantised of some items: [n, D]"""
