@@ -194,7 +194,7 @@ def _write_catalog(catalog: Catalog, folder: Path) -> None:
     pl.DataFrame([catalog.users.ids.alias("id")]).write_parquet(folder / "users.parquet")
     for name, entities in catalog.others.items():
         pl.DataFrame([entities.ids.alias("id")]).write_parquet(folder / f"other.{name}.parquet")
-    codes = {name: one.table.cpu().contiguous() for name, one in items.codes.items()}
+    codes = {name: one.table.cpu().contiguous().clone() for name, one in items.codes.items()}
     if codes:
         save_file(codes, folder / "codes.safetensors")
     shapes = {
