@@ -9,7 +9,9 @@ import torch
 from tesserec.core import Codes, Dataset, Entities, Run
 from tesserec.core.registry import every
 from tesserec.data import toys
+from tesserec.data.intake.codes import write_codes
 from tesserec.data.splits import Published
+from tesserec.experiment.codebooks import key_of, read_codebook, writing_codebook
 from tesserec.parts.semantic_ids import Quantized, Quantizer
 
 OURS = [kind for kind in every(Quantizer) if kind.__module__.startswith("tesserec.")]
@@ -144,6 +146,25 @@ def test_a_codebook_that_was_saved_and_loaded_encodes_equally(
     empty.load_state_dict(found.codebook.state_dict(), assign=True)
     read = empty.eval().read(world.catalog.items)
     assert torch.equal(empty.encode(read), found.codebook.encode(read))
+
+
+def test_a_codebook_that_was_written_is_read_for_a_longer_catalogue(
+    quantizer: Quantizer, world: Dataset, tmp_path: Path
+) -> None:
+    items = world.catalog.items
+    old = replace(world, catalog=replace(world.catalog, items=part(items, slice(0, 24))))
+    found = quantizer.fit(old, Run(seed=1))
+    file, key = tmp_path / "ids.parquet", key_of(quantizer, found.codebook)
+    ids = quantizer.unique(found, old.popularity)
+    facts = {"key": key, "quantizer": quantizer.to_dict()}
+    with writing_codebook(file, "mine", found.codebook, facts):
+        write_codes(file, old.catalog.items.ids, {"mine": ids}, {"mine": key})
+    others = items.ids[::-1]  # not those it was made for
+    same, codebook = read_codebook(file, "mine", key, items, others)
+    assert same == quantizer
+    read = codebook.read(items)
+    assert torch.equal(read, found.codebook.read(items))
+    assert torch.equal(codebook.encode(read), found.codebook.encode(read))
 
 
 def test_a_codebook_is_built_from_the_shapes_of_vectors_alone(

@@ -23,7 +23,9 @@ def tokenize(
         str | None, typer.Option(help="The column of items that ids are compared with.")
     ] = None,
     set: Settings = None,
-    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of all that is random; 0 where none is given.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The file to write; DATA/semantic_ids.parquet by default.")
     ] = None,
@@ -45,21 +47,35 @@ def tokenize(
 
     console = Console(json, quiet)
     if add:
-        if quantizer or levels or codes or vectors or name or category or set:
+        said = [quantizer, levels, codes, vectors, name, category, set or None, seed]
+        if any(one is not None for one in said) or device != "auto":
             raise BadSpec("--add takes the codebooks there are.", "Say DATA and --out alone.")
-        done = tokenizing.add(data, out)
-        for one in done:
-            if one.doubt:
-                console.say(one.doubt)
-        sets = [vars(one) for one in done]
-        console.answer({"data": data, "sets": sets}, "\n".join(one.line() for one in done))
+        _add(console, data, out)
         return
     fields = {"levels": levels, "codes": codes, "vectors": vectors}
     chosen = quantizer_of(quantizer, fields, set)
-    run = Run(seed=seed, device=str(best_device(device)), progress=console.progress)
+    run = Run(seed=seed or 0, device=str(best_device(device)), progress=console.progress)
     made = tokenizing.tokenize(data, chosen, run, name, category, out)
     page = write_id_page(made)
     console.table(head(made), level_rows(made))
-    value = {"data": data, "file": str(made.file), **made.facts, "page": str(page)}
-    console.answer(value, "\n".join([*sentences(made), f"written: {made.file}"]))
+    where = {"file": str(made.file), "written": made.written, "page": str(page)}
+    value = {"data": data, **made.facts, **where}
+    end = f"written: {made.file}" if made.written else f"{made.file} is as it was"
+    console.answer(value, "\n".join([*sentences(made), end]))
     console.say(f"look at the tree of ids: {page}")
+
+
+def _add(console: Console, data: str, out: Path | None) -> None:
+    from tesserec.experiment.idpage import write_id_page
+    from tesserec.experiment.newids import add
+
+    done = add(data, out)
+    for one in done:
+        for trouble in (one.doubt, one.stale):
+            if trouble:
+                console.say(trouble)
+    pages = [str(write_id_page(one.renewed)) for one in done if one.renewed is not None]
+    value = {"data": data, "sets": [one.to_dict() for one in done], "pages": pages}
+    console.answer(value, "\n".join(one.line() for one in done))
+    for page in pages:
+        console.say(f"look at the tree of ids: {page}")

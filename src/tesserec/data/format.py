@@ -32,7 +32,13 @@ from tesserec.core import Catalog, Dataset, Entities, Interactions, Relation
 from tesserec.core.errors import BadData, DamagedFile
 from tesserec.core.files import read_json, replacing_folder, write_json
 from tesserec.data.build import linked, numbered
-from tesserec.data.intake.codes import CODES, codebook_files, read_codes, write_codes
+from tesserec.data.intake.codes import (
+    CODES,
+    codebook_files,
+    codebook_of,
+    read_codes,
+    write_codes,
+)
 
 VERSION = 1
 
@@ -85,10 +91,11 @@ def _carry(data: Dataset, old: Path, new: Path) -> None:
         notes = old / "vectors" / f"items.{name}.json"
         if notes.is_file() and read_json(notes).get("ids") == ids:
             shutil.copy(notes, new / "vectors")
-    for name in _codebooks(data):
-        for path in codebook_files(old / CODES, name):
+    for name, key in _codebooks(data).items():
+        places = codebook_of(old / CODES, name, key), codebook_files(new / CODES, name)
+        for path, place in zip(*places, strict=True):
             if path.is_file():
-                shutil.copy(path, new)
+                shutil.copy(path, place)
 
 
 def _codebooks(data: Dataset) -> dict[str, str]:

@@ -160,7 +160,7 @@ def _typical(node: Tensor, vectors: Tensor, popularity: Tensor) -> Tensor:
     Without vectors the most chosen first.
     """
     worth = popularity.double()
-    if vectors.shape[1]:
+    if vectors.shape[1] and vectors.is_floating_point():  # numbers of items say nothing
         unit = functional.normalize(vectors.float(), dim=1)
         means = torch.zeros(int(node.max()) + 1, unit.shape[1]).index_add_(0, node, unit)
         worth = (unit * functional.normalize(means, dim=1)[node]).sum(1).double()

@@ -24,13 +24,13 @@ def refuse_peeking(method: Method, split: Split) -> None:
             )
 
 
-def _quantizers(part: object) -> Iterator[Quantizer]:
-    """The quantizers anywhere inside."""
-    if isinstance(part, Quantizer):
+def _quantizers(part: object, led: bool = False) -> Iterator[Quantizer]:
+    """The quantizers anywhere inside, but not those `led` by one that says what they learn from."""
+    if isinstance(part, Quantizer) and not led:
         yield part
     if isinstance(part, Spec):
         for name in type(part).model_fields:
-            yield from _quantizers(getattr(part, name))
+            yield from _quantizers(getattr(part, name), isinstance(part, Quantizer))
     elif isinstance(part, tuple):
         for one in part:
-            yield from _quantizers(one)
+            yield from _quantizers(one, led)

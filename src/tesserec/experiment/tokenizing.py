@@ -17,19 +17,25 @@ from typing import Any
 import polars as pl
 import torch
 
-from tesserec.core import Codes, Dataset, Entities, Run
+from tesserec.core import Codes, Dataset, Run
 from tesserec.core.errors import BadData, BadRequest
+from tesserec.core.files import write_json
 from tesserec.data import format
 from tesserec.data.importing import is_dataset, located
-from tesserec.data.intake.codes import CODES, placed, read_codes, write_codes
+from tesserec.data.intake.codes import (
+    CODES,
+    CodesFile,
+    check_name,
+    codebook_files,
+    read_codes,
+    write_codes,
+)
 from tesserec.data.reading import read
-from tesserec.experiment.codebooks import key_of, read_codebook, write_codebook
+from tesserec.experiment.codebooks import key_of, writing_codebook
 from tesserec.experiment.environment import peak_memory
 from tesserec.parts.semantic_ids import Quantized, Quantizer
-from tesserec.parts.semantic_ids.categories import Shared, categories, shared
+from tesserec.parts.semantic_ids.categories import Categories, Shared, categories, shared
 from tesserec.parts.semantic_ids.statistics import Statistics, statistics
-
-ALIKE = 0.5  # of the items from before: fewer cast a doubt on the vectors
 
 
 @dataclass(frozen=True)
@@ -44,31 +50,7 @@ class Tokenized:
     statistics: Statistics
     shared: Shared | None  # with categories, where items have any
     facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Added:
-    """A set of semantic ids that was brought up to the items there are now."""
-
-    name: str
-    new: int
-    gone: int
-    alike: float  # of the items from before, the share that would get the first token they have
-
-    def line(self) -> str:
-        """The outcome as a person reads it."""
-        told = f"{self.name}: {self.new:,} new items have ids, all others kept theirs"
-        return told + (f"; {self.gone:,} items are gone" if self.gone else "")
-
-    @property
-    def doubt(self) -> str:
-        """What should make one look twice at the new ids; "" where nothing does."""
-        if not self.new or self.alike >= ALIKE:
-            return ""
-        return (
-            f"{self.name}: of the items from before only {self.alike:.0%} would get the first "
-            "token they have. With other vectors than the codebook was made for, ids mean little."
-        )
+    written: bool = True  # into the file; ids that are there already are only looked at
 
 
 def tokenize(
@@ -84,14 +66,13 @@ def tokenize(
     Codes of other names in the file are kept. Raises `BadRequest` for a name that is no word,
     `NoContent` where the quantizer misses what it reads.
     """
-    name = name or type(quantizer).__name__.lower()
-    if not re.fullmatch(r"[\w-]+", name):
-        raise BadRequest(
-            f"Semantic ids cannot be called {name!r}.", "Use letters, digits, - and _ for --name."
-        )
+    asked, name = name, name or type(quantizer).__name__.lower()
+    _check_name(name)
     place = located(source)
-    file = _file(place, out)
-    data, others, keys = _read(place, file, name)
+    file = file_of(place, out)
+    there = _there(place, file)
+    data = _read(place, file, there, name)
+    others, keys = _others(data, there, name)
     kinds = categories(data.catalog.items.features, category)
     began = time.perf_counter()
     train = _training_part(data)
@@ -110,95 +91,111 @@ def tokenize(
         "seconds": round(time.perf_counter() - began, 3),
         "peak_memory": peak_memory(),
     }
+    told, known, more = figures(found, ids, kinds)
+    facts |= more
+    is_copy = not quantizer.learns and torch.equal(ids.table, found.codes.table)
+    is_wanted = asked or out or (there and name in there.sets)
+    written = bool(is_wanted or not is_copy)
+    if written:
+        with writing_codebook(file, name, found.codebook, facts):
+            keys = {**keys, name: facts["key"]}
+            write_codes(file, data.catalog.items.ids, {**others, name: ids}, keys)
+        note(place, file)
+    else:
+        write_json(codebook_files(file, name)[1], facts)
+    data = data.with_codes(name, ids)
+    return Tokenized(name, file, data, found, ids, told, known, facts, written)
+
+
+def figures(
+    found: Quantized, ids: Codes, kinds: Categories | None
+) -> tuple[Statistics, Shared | None, dict[str, Any]]:
+    """What there is to say of codes, and the same in JSON types."""
     told = statistics(found, ids)
     known = None if kinds is None else shared(found.codes, kinds)
-    facts |= {
-        "statistics": told.to_dict(),
-        "categories": None if known is None else known.to_dict(),
-    }
-    write_codebook(file, name, found.codebook, facts)
-    keys = {**keys, name: facts["key"]}
-    write_codes(file, data.catalog.items.ids, {**others, name: ids}, keys)
-    if is_dataset(place) and file == place / CODES:
-        format.note_fingerprint(place)
-    data = data.with_codes(name, ids)
-    return Tokenized(name, file, data, found, ids, told, known, facts)
+    categories = None if known is None else known.to_dict()
+    return told, known, {"statistics": told.to_dict(), "categories": categories}
 
 
-def add(source: str | Path, out: Path | None = None) -> list[Added]:
-    """Give new items ids from the codebooks there are; the ids of other items stay (promise 18).
-
-    Items that are no longer in the data lose theirs. Raises `BadData` for a set whose codebook is
-    not there.
-    """
-    place = located(source)
-    file = _file(place, out)
-    if not file.is_file():
-        raise BadData(f"{file} is not there.", "Make semantic ids first, without --add.")
-    data = format.read(place, codes=False) if is_dataset(place) else read(place)
-    items, before = data.catalog.items, read_codes(file)
-    rows = items.rows(before.ids)
-    sets, told = {}, []
-    for name, codes in before.sets.items():
-        sets[name], one = _grown(items, name, codes, rows, before.codebooks.get(name), file)
-        told.append(one)
-    write_codes(file, items.ids, sets, before.codebooks)
-    if is_dataset(place) and file == place / CODES:
-        format.note_fingerprint(place)
-    return told
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise BadRequest(
+            f"Semantic ids cannot be called {name!r}.", "Use letters, digits, - and _ for --name."
+        )
+    check_name(name)
 
 
-def _grown(
-    items: Entities, name: str, codes: Codes, rows: torch.Tensor, key: str | None, file: Path
-) -> tuple[Codes, Added]:
-    """A set of codes with those of new items; `rows` says where the old ones are now, -1: gone."""
-    kept, there = codes.table[rows >= 0], rows[rows >= 0]
-    new = torch.ones(len(items), dtype=torch.bool)
-    new[there] = False
-    count, gone = int(new.sum()), int((rows < 0).sum())
-    if not count:
-        return placed(Codes(kept, codes.sizes), there), Added(name, 0, gone, 1.0)
-    quantizer, codebook = read_codebook(file, name, key, items)
-    with torch.no_grad():
-        read = codebook.read(items)
-        made = codebook.encode(read)
-    before = Codes(kept, codes.sizes, codebook)
-    both = quantizer.collisions.added(before, made[new], read[new])
-    table = torch.empty_like(both.table)
-    table[torch.cat([there, torch.nonzero(new)[:, 0]])] = both.table
-    first = made[there, 0] == kept[:, 0]
-    alike = float(first.double().mean()) if len(kept) else 1.0
-    return Codes(table, codes.sizes), Added(name, count, gone, alike)
-
-
-def _file(place: Path, out: Path | None) -> Path:
+def file_of(place: Path, out: Path | None) -> Path:
+    """The file of ids that is meant. Raises `BadData` or `BadRequest` where there can be none."""
     if out is None and not is_dataset(place):
         raise BadData(
             f"{place} is no data folder: it has no dataset.json.",
             f"Import it first (tesserec data import {place} OUT), or name a file with --out.",
         )
-    return out if out is not None else place / CODES
+    file = out if out is not None else place / CODES
+    if file.is_dir():
+        raise BadRequest(f"{file} is a folder.", f"Name a file: --out {file / CODES}.")
+    return file
 
 
-def _read(place: Path, file: Path, name: str) -> tuple[Dataset, dict[str, Codes], dict[str, str]]:
-    """The data, the codes of other names in the file, and the keys of their codebooks."""
-    there = read_codes(file) if file.is_file() else None
-    own = there is not None and file == place / CODES
-    # A file that holds this set alone may be older than some items: it is about to be replaced.
+def _there(place: Path, file: Path) -> CodesFile | None:
+    """The ids there are. Raises `BadRequest` rather than replace a file of something else."""
+    if not file.is_file():
+        return None
+    there = read_codes(file)
+    if not there.sets and not _is_own(place, file):
+        raise BadRequest(f"{file} holds other things and would be lost.", "Name another file.")
+    return there
+
+
+def _is_own(place: Path, file: Path) -> bool:
+    """Whether a file is the one that lies with the data, however it is named."""
+    return file.resolve() == (place / CODES).resolve()
+
+
+def note(place: Path, file: Path) -> None:
+    """Data that have other ids than before are other data."""
+    if is_dataset(place) and _is_own(place, file):
+        format.note_fingerprint(place)
+
+
+def _read(place: Path, file: Path, there: CodesFile | None, name: str) -> Dataset:
+    """The data, without the ids that are about to be replaced."""
+    if not _is_own(place, file):
+        return read(place)
+    # A file that holds this set alone may be older than some items.
     alone = there is not None and set(there.sets) == {name}
-    data = format.read(place, codes=not (own and alone)) if is_dataset(place) else read(place)
-    if there is None or alone:
-        return data, {}, {}
+    data = format.read(place, codes=not alone) if is_dataset(place) else read(place)
+    items = data.catalog.items
+    items = replace(items, codes={n: one for n, one in items.codes.items() if n != name})
+    return replace(data, catalog=replace(data.catalog, items=items))
+
+
+def _others(
+    data: Dataset, there: CodesFile | None, name: str
+) -> tuple[dict[str, Codes], dict[str, str]]:
+    """The codes of other names in the file, and the keys of their codebooks."""
+    if there is None or set(there.sets) == {name}:
+        return {}, {}
     others = {one: codes for one, codes in there.of(data.catalog.items).items() if one != name}
-    return data, others, {one: key for one, key in there.codebooks.items() if one != name}
+    return others, {one: key for one, key in there.codebooks.items() if one != name}
 
 
 def _training_part(data: Dataset) -> Dataset:
-    """Without the events of the other parts of a published split, and without those of none."""
+    """Without the events of the other parts of a published split, and without those of none.
+
+    Raises `BadData` where none is left.
+    """
     events = data.interactions
     if "split" not in events.frame.columns:
         return data
-    return replace(data, interactions=events.keep(pl.col("split") == "train"))
+    kept = events.keep(pl.col("split") == "train")
+    if len(events) and not len(kept):
+        raise BadData(
+            "The published split leaves no training events.",
+            "Call some of its parts `train` in the column `split`, or import without that column.",
+        )
+    return replace(data, interactions=kept)
 
 
 def _learned_from(quantizer: Quantizer, train: Dataset, found: Quantized) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from tesserec.core import Dataset
 from tesserec.experiment.idtree import Tree, branches, picture
 from tesserec.parts.semantic_ids.categories import categories
+from toys.worlds import world
 from unit.content.test_encoding import shop
 
 TABLE = torch.tensor([[9, 1], [4, 0], [4, 2], [4, 2], [9, 1], [4, 2], [4, 0], [7, 7]])
@@ -36,6 +37,13 @@ def test_branches_hold_items_that_have_their_tokens_the_most_typical_first() -> 
     assert (first["tokens"], first["count"]) == ([4, 2], 3)
     assert [one["title"] for one in first["examples"]] == ["four b"] * 3
     assert [one["title"] for one in found[2]["twigs"][0]["examples"]] == ["seven"]
+
+
+def test_without_content_the_most_chosen_items_come_first() -> None:
+    data = world([(user, 3) for user in range(2)] + [("x", 5)], items=range(8))
+    for vectors in (torch.zeros(8, 0), torch.arange(8)[:, None] << 40):  # numbers say nothing
+        found = branches(data, Tree.of(TABLE, 2), vectors, None, "")
+        assert [one["title"] for one in found[0]["twigs"][0]["examples"]] == ["3", "5", "2"]
 
 
 def test_one_level_alone_has_its_branches_for_twigs() -> None:

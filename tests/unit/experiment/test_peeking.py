@@ -7,6 +7,7 @@ import pytest
 import tesserec as tr
 from tesserec.core import Method, Spec
 from tesserec.core.errors import BadSpec
+from tesserec.core.registry import find
 from tesserec.data import toys
 from tesserec.experiment.peeking import refuse_peeking
 from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
@@ -47,6 +48,30 @@ def test_a_codebook_of_new_items_is_refused_before_anything_is_fitted():
 
 def test_an_inner_quantizer_is_asked_before_the_vectors_it_reads_are_there():
     refuse_peeking(tr.MMGRec(), tr.ColdStart(published=True).split(toys.newcomers()))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"kind": "Collaborative", "inner": {"kind": "RQKMeans", "warm": False}},
+        {"kind": "GraphRQVAE", "inner": {"kind": "RQKMeans", "warm": False}},
+        {"kind": "RQKMeansPlus", "start": {"warm": False}},
+    ],
+)
+def test_a_quantizer_says_what_those_inside_it_learn_from(ids: dict[str, object]):
+    split = tr.ColdStart(published=True).split(toys.newcomers())
+    refuse_peeking(find("TIGER", Method)(ids=ids), split)
+    with pytest.raises(BadSpec, match=f"codebook of its {ids['kind']} from items"):
+        refuse_peeking(find("TIGER", Method)(ids={**ids, "warm": False}), split)
+
+
+def test_a_teacher_of_a_quantizer_must_not_peek_either():
+    split = tr.ColdStart(published=True).split(toys.newcomers())
+    teacher = find("TIGER", Method)(ids={"kind": "RQKMeans", "warm": False})
+    with pytest.raises(BadSpec, match="codebook of its RQKMeans from items"):
+        refuse_peeking(
+            find("TIGER", Method)(ids={"kind": "Collaborative", "teacher": teacher}), split
+        )
 
 
 def test_only_settings_make_an_item_new():

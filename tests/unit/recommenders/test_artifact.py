@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tesserec.core import Answering, Dataset, Histories, Ragged, Requests, Run
+from tesserec.core import Answering, Codes, Dataset, Histories, Ragged, Requests, Run
 from tesserec.core.errors import BadData, BadRequest, BadSpec, DamagedFile
 from tesserec.core.files import replacing_folder
 from tesserec.data.build import from_tables
@@ -103,6 +103,15 @@ def test_a_loaded_model_knows_the_same_neighbours_and_reasons(models, name):
         (fitted.shares(asked, first), loaded.shares(asked, first)),
     ):
         assert torch.equal(one, other)
+
+
+def test_two_names_for_the_same_codes_are_saved_as_two(tmp_path):
+    codes = Codes(torch.arange(30)[:, None], (30,))
+    data = shop().with_codes("one", codes).with_codes("two", codes)  # as Given makes them
+    save(Popular().fit(data, Run()), tmp_path / "model")
+    again = load(tmp_path / "model").catalog.items.codes
+    assert torch.equal(again["one"].table, codes.table)
+    assert torch.equal(again["two"].table, codes.table)
 
 
 @pytest.mark.parametrize("name", METHODS)

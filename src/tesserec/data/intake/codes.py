@@ -5,7 +5,8 @@ tokens each level may have, and which codebook made them; without, the largest t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import torch
 from torch import Tensor
 
 from tesserec.core import Codes, Entities
-from tesserec.core.errors import BadData
+from tesserec.core.errors import BadData, BadRequest
 from tesserec.core.files import replacing
 from tesserec.data.intake.columns import id_column
 from tesserec.data.intake.options import Columns
 
 CODES = "semantic_ids.parquet"
+_ITEM = "item"  # the column of ids, as we write it
 _ABOUT = b"tesserec"  # the key of what the file's metadata say
 _TOKEN = r"^[^\d-]*(-?\d+)\D*$"
 _SHOWN = 3  # ids in a message
@@ -51,15 +53,8 @@ class CodesFile:
 
 def read_codes(path: Path) -> CodesFile:
     """Read a file of codes. Raises `BadData` saying what is wrong with it."""
-    from pyarrow import parquet
-
-    try:
-        frame = pl.read_parquet(path)
-        metadata = parquet.read_schema(path).metadata or {}
-        about = json.loads(metadata.get(_ABOUT, b"{}"))
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadData(f"{path} cannot be read: {reason}.", "Tokenize again.") from None
+    with _reading(path):
+        frame, about = pl.read_parquet(path), _about(path)
     name = id_column(frame.columns, "item", Columns(), path.name)
     ids = frame[name]
     _refuse(path, "has several rows of items", ids.filter(ids.is_duplicated()).unique())
@@ -67,18 +62,28 @@ def read_codes(path: Path) -> CodesFile:
     for column in frame.drop(name):
         table = _table(path, column, ids)
         sets[column.name] = Codes(table, _sizes(path, column.name, table, about))
-    keys = {n: about[n]["codebook"] for n in sets if about.get(n, {}).get("codebook")}
-    return CodesFile(path, ids.alias("item"), sets, keys)
+    return CodesFile(path, ids.alias(_ITEM), sets, _keys(about, sets))
+
+
+def made_by(path: Path) -> dict[str, str]:
+    """The keys of what made the sets in a file of codes; nothing where no file is."""
+    if not path.is_file():
+        return {}
+    with _reading(path):
+        about = _about(path)
+    return _keys(about, about)
 
 
 def write_codes(
     path: Path, ids: pl.Series, sets: Mapping[str, Codes], codebooks: Mapping[str, str]
 ) -> None:
-    """Write codes, whole or not at all."""
+    """Write codes, whole or not at all. Raises `BadRequest` for a name that is the ids'."""
     from pyarrow import parquet
 
+    for name in sets:
+        check_name(name)
     tables = {name: _lists(codes.table) for name, codes in sets.items()}
-    frame = pl.DataFrame({"item": ids, **tables}).to_arrow()
+    frame = pl.DataFrame({_ITEM: ids, **tables}).to_arrow()
     about = {
         name: {"sizes": codes.sizes, "codebook": codebooks.get(name)}
         for name, codes in sets.items()
@@ -88,10 +93,31 @@ def write_codes(
         parquet.write_table(frame.replace_schema_metadata(metadata), aside, compression="zstd")
 
 
-def codebook_files(path: Path, name: str) -> tuple[Path, Path]:
-    """Where the codebook of a set lies beside the file of codes: its weights, and what it is."""
-    first = f"{path.stem}.{name}"
+def check_name(name: str) -> None:
+    """Raises `BadRequest` for a set that nobody could tell from the column of ids."""
+    try:
+        id_column([_ITEM, name], "item", Columns(), CODES)
+    except BadData:
+        raise BadRequest(
+            f"Semantic ids cannot be called {name!r}: so is the column that says which item it is.",
+            "Choose another name.",
+        ) from None
+
+
+def codebook_files(path: Path, name: str, key: str = "") -> tuple[Path, Path]:
+    """Where the codebook of a set lies beside the file of codes: its weights, and what it is.
+
+    With its key it waits there for the codes that it made.
+    """
+    first = ".".join(one for one in (path.stem, name, key) if one)
     return path.with_name(f"{first}.safetensors"), path.with_name(f"{first}.json")
+
+
+def codebook_of(path: Path, name: str, key: str) -> tuple[Path, Path]:
+    """The same, for the codebook of this key: a kill may have left it waiting."""
+    waiting, usual = codebook_files(path, name, key), codebook_files(path, name)
+    weights, notes = (w if w.is_file() else u for w, u in zip(waiting, usual, strict=True))
+    return weights, notes
 
 
 def placed(codes: Codes, rows: Tensor) -> Codes:
@@ -99,6 +125,29 @@ def placed(codes: Codes, rows: Tensor) -> Codes:
     table = torch.empty_like(codes.table)
     table[rows] = codes.table
     return Codes(table, codes.sizes, codes.codebook)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong in the block is said of the file."""
+    try:
+        yield
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadData(f"{path} cannot be read: {reason}.", "Tokenize again.") from None
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What the metadata say of each set."""
+    from pyarrow import parquet
+
+    metadata = parquet.read_schema(path).metadata or {}
+    about: dict[str, Any] = json.loads(metadata.get(_ABOUT, b"{}"))
+    return about
+
+
+def _keys(about: Mapping[str, Any], sets: Iterable[str]) -> dict[str, str]:
+    return {n: about[n]["codebook"] for n in sets if about.get(n, {}).get("codebook")}
 
 
 def _lists(table: Tensor) -> pl.Series:

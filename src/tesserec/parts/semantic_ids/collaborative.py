@@ -113,6 +113,7 @@ class Collaborative(Quantizer):
 class Taught(Codebook):
     """The teacher's vectors, contents that say which is nearest, and a codebook of the former."""
 
+    items: Entities
     content: Tensor
     vectors: Tensor
     known: Tensor

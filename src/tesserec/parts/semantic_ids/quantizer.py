@@ -23,6 +23,8 @@ LARGEST = 1e15  # squares of such numbers can be added up over 10 million dimens
 class Codebook(nn.Module, ABC):
     """What a quantizer learned. It gives codes to items it has never seen, and never changes."""
 
+    items: Entities | None = None  # those it keeps something of, where it was made for some
+
     @abstractmethod
     def read(self, items: Entities) -> Tensor:
         """What is quantised of some items: [n, D]"""

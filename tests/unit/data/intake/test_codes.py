@@ -10,7 +10,7 @@ import torch
 
 import tesserec as tr
 from tesserec.core import Codes
-from tesserec.core.errors import BadData
+from tesserec.core.errors import BadData, BadRequest
 from tesserec.data.describe import describe
 from tesserec.data.intake.codes import CODES, codebook_files, read_codes, write_codes
 from toys.worlds import world
@@ -52,6 +52,21 @@ def test_what_is_written_is_read_with_its_sizes_and_codebooks(tmp_path: Path) ->
         assert codes.sizes == sets[name].sizes
         assert torch.equal(codes.table, sets[name].table)
     assert again.codebooks == {"one": "abc"}
+
+
+@pytest.mark.parametrize("name", ["item", "Item", "item_id", "itemId", "ITEM-ID"])
+def test_no_set_is_called_as_the_column_of_items_is(tmp_path: Path, name: str) -> None:
+    sets = {name: Codes(torch.tensor([[0], [1], [2]]), (3,))}
+    with pytest.raises(BadRequest, match=name):
+        write_codes(tmp_path / CODES, shop().catalog.items.ids, sets, {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["id", "items", "product_id", "sku", "iid", "a.b"])
+def test_other_names_are_read_as_they_were_written(tmp_path: Path, name: str) -> None:
+    sets = {name: Codes(torch.tensor([[0], [1], [2]]), (3,))}
+    write_codes(tmp_path / CODES, shop().catalog.items.ids, sets, {})
+    assert list(read_codes(tmp_path / CODES).of(shop().catalog.items)) == [name]
 
 
 @pytest.mark.parametrize(
