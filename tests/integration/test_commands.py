@@ -1,6 +1,8 @@
 """Every command, as a person types it: what it prints, writes, and how it ends."""
 
+import errno
 import json
+from importlib.metadata import metadata
 from pathlib import Path
 
 import polars as pl
@@ -250,7 +252,30 @@ def test_methods_lists_fields_with_their_comments(tesserec) -> None:
 def test_doctor_finds_this_installation_healthy(tesserec) -> None:
     value = tesserec("doctor --json").json
     assert value["healthy"]
-    assert any(check["name"] == "torch" for check in value["checks"])
+    names = {check["name"] for check in value["checks"]}
+    assert "torch" in names
+    extras = set(metadata("tesserec").get_all("Provides-Extra") or [])
+    assert {f"extra {one}" for one in extras - {"all", "test"}} <= names
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tesserec, shop: Path, monkeypatch) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "runs/knn")
+
+    monkeypatch.setattr(Path, "mkdir", closed)
+    said = tesserec("fit shop ItemKNN --out runs/knn --split last")
+    assert said.code == 1
+    assert "runs/knn is closed to this command: Permission denied." in said.err
+    assert "should not happen" not in said.err
+
+
+def test_a_run_that_was_refused_is_not_in_the_way_of_the_right_one(tesserec, shop: Path) -> None:
+    said = tesserec("fit shop TIGER --out runs/a --split last --set ids.kind=Given")
+    assert said.code == 1
+    assert "Given" in said.err
+    assert tesserec("fit shop ItemKNN --out runs/a --split last").code == 0
+    again = tesserec("fit shop ItemKNN --out runs/a --split last")
+    assert "not empty" in again.err
 
 
 def test_a_study_runs_with_baselines_and_goes_on_where_it_was_cut_off(tesserec, shop: Path) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from tesserec.cli.app import run as command
+from tesserec.experiment.study import Study
 from tesserec.methods.multimodal.contentknn import ContentKNN
 from tesserec.serve import growing
 from tesserec.serve.keys import Keys
@@ -398,6 +399,14 @@ def test_media_that_cannot_be_read_are_pointed_at(
         assert any(one["pointer"].startswith(pointer) for one in told["errors"]), told
         assert words in told["detail"]
         assert not new_of(ask(client, history=["i0"]))
+
+
+def test_a_model_whose_vectors_came_with_its_data_asks_for_vectors(run: Path) -> None:
+    Study.read(run / "study.toml").changed({"content": ()}).write(run / "study.toml")
+    with serving(service_of(run)) as client:
+        told = post(client, [{"id": "n1", "features": {"title": "tea"}}], 422)
+    assert "came with its data" in told["cure"]
+    assert "features" not in told["cure"]
 
 
 def test_lists_that_cannot_be_taken_in(small: httpx.Client) -> None:

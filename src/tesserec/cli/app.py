@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import typer
 
@@ -79,9 +80,13 @@ def run(arguments: Sequence[str]) -> int:
 def _failed(error: Exception, as_json: bool) -> int:
     """One line of cause and one of cure."""
     from tesserec.core.errors import BadSpec, TesserecError
+    from tesserec.core.files import closed
 
     if isinstance(error, TesserecError):
         cause, cure = error.cause, error.cure
+    elif (place := closed(error)) is not None:
+        cause = f"{place} is closed to this command: {cast(OSError, error).strerror}."
+        cure = "Open it to reading and writing, or name another place."
     else:
         cause = f"{type(error).__name__}: {error}"
         cure = "This should not happen: run it again with --debug and report what it prints."

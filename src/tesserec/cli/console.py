@@ -59,10 +59,17 @@ class Console:
         from rich.console import Console as Rich
         from rich.table import Table
 
-        table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+        table = Table(
+            title=title or None,
+            box=box.SIMPLE_HEAD,
+            title_justify="left",
+            collapse_padding=True,
+            pad_edge=False,
+        )
         for place, name in enumerate(head):
             numbers = all(isinstance(row[place], int | float) for row in rows) and bool(rows)
-            table.add_column(name, justify="right" if numbers else "left")
+            # What is too wide goes on below: a number that is cut is another number.
+            table.add_column(name, justify="right" if numbers else "left", overflow="fold")
         for row in rows:
             table.add_row(*(str(cell) for cell in row))
         Rich(markup=False, highlight=False).print(table)

@@ -46,3 +46,5 @@ def show_settings(console: Console, settings: "Sequence[Setting]") -> None:
         print("  requests: " + ", ".join(counts))
         print("  ± half of the 95 % interval over requests; * overlaps with the best")
         print("\n".join(f"  {one.told(shown[0])}" for one in settings))
+        if len(settings) == 1:
+            print(f"  {settings[0].name} alone: nobody and nothing is new in any other way")

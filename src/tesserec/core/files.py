@@ -19,16 +19,21 @@ except ImportError:  # not on Windows, where nobody is kept out
 from tesserec.core.errors import BadData, BadRequest, DamagedFile, DiskFull
 
 MANIFEST = "manifest.json"
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # to this process, or to all
+_ASIDE = ".part"  # how names end that stand for others until these are whole
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, which takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{os.getpid()}{_ASIDE}")
     with room(path):
         try:
+            aside.touch()
+            mode = aside.stat().st_mode
             yield aside
+            _open_up(aside, mode)
             _sync(aside)
             os.replace(aside, path)
             _sync(path.parent)
@@ -49,7 +54,7 @@ def replacing_folder(
     if folder.exists() and not (folder / mark).is_file() and not _is_empty(folder):
         raise BadRequest(f"{folder} holds other things and would be lost.", "Name a new folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}{_ASIDE}")
     shutil.rmtree(aside, ignore_errors=True)
     with room(folder, needs):
         try:
@@ -57,7 +62,9 @@ def replacing_folder(
             yield aside
             if manifest:
                 _write_manifest(aside)
+            mode = aside.stat().st_mode
             for place in [*aside.rglob("*"), aside]:
+                _open_up(place, mode)
                 _sync(place)
             _swap(aside, folder)
         finally:
@@ -74,6 +81,21 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def check_writable(path: Path) -> None:
+    """Raises `BadRequest` where nothing can be written to `path`, before work is done for it."""
+    place = next(one for one in path.absolute().parents if one.is_dir())
+    if not os.access(place, os.W_OK):
+        raise BadRequest(f"{place} cannot be written to.", "Open it to writing, or name another.")
+
+
+def closed(error: Exception) -> Path | None:
+    """What this process may not read or write, if that is the error."""
+    if not isinstance(error, OSError) or error.errno not in CLOSED or not error.filename:
+        return None
+    place = Path(os.fsdecode(error.filename))
+    return place.parent if place.suffix == _ASIDE else place
 
 
 def write_text(path: Path, text: str) -> None:
@@ -171,6 +193,16 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
+
+
+def _open_up(path: Path, mode: int) -> None:
+    """Who may read what is usually written here may read this file, too.
+
+    Libraries that write aside themselves leave files that are their owner's alone.
+    """
+    mode &= 0o666
+    if path.is_file() and path.stat().st_mode & 0o666 != mode:
+        path.chmod(mode)
 
 
 def _sync(path: Path) -> None:

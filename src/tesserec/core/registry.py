@@ -52,7 +52,7 @@ def find(name: str, wanted: "type[Spec] | None" = None) -> Any:
     entry = by_case.get(str(name).lower())
     found = entry.load() if entry else _live(str(name))
     if wanted is not None and not _is_one(found, wanted):
-        names = [one.name for one in kinds_of(wanted.__name__)]
+        names = [one.__name__ for one in every(wanted)]
         raise BadSpec(f"There is no {wanted.__name__} called {name!r}{nearest(str(name), names)}.")
     if found is None:
         raise BadSpec(f"There is nothing called {name!r}{nearest(str(name), catalogue())}.")

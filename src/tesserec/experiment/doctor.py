@@ -14,6 +14,10 @@ EXTRAS = {
     "video": ("av", "encoding clips"),
     "tensorboard": ("tensorboard", "event files of runs for TensorBoard"),
     "tune": ("optuna", "TPE for `tesserec tune --sampler tpe`"),
+    "serve": ("fastapi", "answers over HTTP: tesserec serve"),
+    "postgres": ("psycopg", "events in PostgreSQL: tesserec serve --database postgresql://..."),
+    "index": ("faiss", "fewer comparisons among many items: FaissIVF and its kin"),
+    "export": ("onnx", "tesserec export --format onnx"),
 }
 
 

@@ -29,6 +29,8 @@ from tesserec.training.devices import best_device, dtype_of
 Learn = Callable[[Path, Dataset, Run], Answering]
 """What is done instead of a fit: the run's folder, the training part, the run."""
 
+STUDY, ENVIRONMENT = "study.toml", "environment.json"
+BEGUN = {STUDY, ENVIRONMENT}  # all there is of a run that was refused before it learned anything
 WATCHED = "ndcg@10"  # chooses between models whose method does not say otherwise
 
 
@@ -47,18 +49,19 @@ class Options:
 
 def start(folder: Path, prepared: Prepared, options: Options) -> None:
     """Write what is about to run. Raises `BadRequest` for a folder that holds another run."""
-    there = RunFolder(folder)
-    if folder.exists() and any(folder.iterdir()) and not options.resume:
+    there = {one.name for one in folder.iterdir()} if folder.exists() else set()
+    if there - BEGUN and not options.resume:
         raise BadRequest(
             f"{folder} is not empty.", "Choose another --out, or go on with it: --resume."
         )
-    if options.resume and (folder / "study.toml").is_file() and there.study != prepared.study:
+    if options.resume and STUDY in there and RunFolder(folder).study != prepared.study:
         raise BadRequest(
-            f"{folder} holds a run of another study.", "Choose another --out, or drop --resume."
+            f"{folder} holds a run of another study.",
+            "Choose another --out, or delete it and drop --resume.",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    prepared.study.write(folder / "study.toml")
-    write_json(folder / "environment.json", environment())
+    prepared.study.write(folder / STUDY)
+    write_json(folder / ENVIRONMENT, environment())
 
 
 def fit(

@@ -19,7 +19,7 @@ import torch
 
 from tesserec.core import Codes, Dataset, Run
 from tesserec.core.errors import BadData, BadRequest
-from tesserec.core.files import write_json
+from tesserec.core.files import check_writable, write_json
 from tesserec.data import format
 from tesserec.data.importing import is_dataset, located
 from tesserec.data.intake.codes import (
@@ -127,6 +127,8 @@ def _check_name(name: str) -> None:
 
 def file_of(place: Path, out: Path | None) -> Path:
     """The file of ids that is meant. Raises `BadData` or `BadRequest` where there can be none."""
+    if not place.exists():
+        raise BadData(f"{place} is not there.")
     if out is None and not is_dataset(place):
         raise BadData(
             f"{place} is no data folder: it has no dataset.json.",
@@ -135,6 +137,7 @@ def file_of(place: Path, out: Path | None) -> Path:
     file = out if out is not None else place / CODES
     if file.is_dir():
         raise BadRequest(f"{file} is a folder.", f"Name a file: --out {file / CODES}.")
+    check_writable(file)
     return file
 
 

@@ -4,7 +4,6 @@ All models with the items are made first, then written, then swapped in together
 leaves some folders with the items and some without: the same request, sent again, does the rest.
 """
 
-import errno
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tesserec.core.errors import NoContent, TesserecError
+from tesserec.core.files import CLOSED
 from tesserec.experiment.adding import Addition, described
 from tesserec.experiment.contents import Encoders, encoders_of
 from tesserec.experiment.folders import RunFolder
@@ -20,12 +20,11 @@ from tesserec.lifecycle.updating import add, contents_of
 from tesserec.serve.asked import GivenItem
 from tesserec.serve.media import check_kinds, check_read, reading, shelved
 from tesserec.serve.models import Models, prepared
-from tesserec.serve.newcomers import NO_FILES, check_contents, check_names, entities_of
+from tesserec.serve.newcomers import BRING, NO_FILES, check_contents, check_names, entities_of
 from tesserec.serve.problems import Problem
 from tesserec.serve.served import Served
 
 SOURCE = "POST /v1/items"  # as the notes of a run call it
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _addition(served: Served, place: Path, posted: Sequence[GivenItem]) -> Addit
     try:
         return Addition(place, add(model, items), items, len(posted) - len(items))
     except NoContent as error:
-        raise NoContent(error.cause, NO_FILES) from None
+        raise NoContent(error.cause, NO_FILES if encoders else BRING) from None
 
 
 def _grown(models: Models, served: Served, made: _Made) -> Served:

@@ -14,6 +14,10 @@ from tesserec.serve.problems import Problem, refuse
 
 UNFIT = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
 NO_FILES = "Give texts in `features`, files in `media`, or numbers in `vectors`."
+BRING = (
+    "The vectors of this model came with its data, and nothing here makes more: give numbers in "
+    "`vectors`, made by the same encoder."
+)
 
 
 def check_names(posted: Sequence[GivenItem], catalogues: Collection[Entities]) -> None:

@@ -17,6 +17,8 @@ from safetensors.torch import save_file
 from tesserec.core import files
 from tesserec.core.errors import BadData, BadRequest, DamagedFile, DiskFull
 from tesserec.core.files import (
+    check_writable,
+    closed,
     newest_whole,
     read_json,
     replacing,
@@ -158,6 +160,32 @@ def test_a_process_that_dies_at_any_call_leaves_old_or_new_and_the_next_one_succ
         write_folder(folder / "model", "newer")
         assert content(folder / "model") == told("newer")
     assert call > 15  # there is much to die at
+
+
+def test_libraries_that_keep_files_to_their_owner_do_not_here(tmp_path):
+    write_text(tmp_path / "usual.txt", "text")
+    with replacing(tmp_path / "one.bin") as aside:
+        aside.unlink()
+        aside.touch(0o600)
+    with replacing_folder(tmp_path / "model") as aside:
+        (aside / "two.bin").touch(0o600)
+    usual = (tmp_path / "usual.txt").stat().st_mode
+    for path in (tmp_path / "one.bin", tmp_path / "model" / "two.bin"):
+        assert path.stat().st_mode == usual
+
+
+def test_a_place_that_is_closed_is_said_before_and_after(tmp_path, monkeypatch):
+    check_writable(tmp_path / "new" / "deep" / "file")
+    asked = []
+    monkeypatch.setattr(os, "access", lambda place, how: asked.append(place))
+    with pytest.raises(BadRequest, match="cannot be written to"):
+        check_writable(tmp_path / "new" / "deep" / "file")
+    assert asked == [tmp_path]
+    for name in (tmp_path / "file", tmp_path / ".file.7.part"):
+        error = OSError(errno.EROFS, "read-only", str(name))
+        assert closed(error) == (tmp_path if name.suffix else name)
+    assert closed(OSError(errno.ENOENT, "gone", "file")) is None
+    assert closed(ValueError("none")) is None
 
 
 def test_a_process_that_is_killed_in_the_block_leaves_the_old_folder(tmp_path):

@@ -10,6 +10,7 @@ from tesserec.core import Method, Spec, registry
 from tesserec.core.errors import BadSpec
 from tesserec.methods.collaborative.lightgcn import LightGCN
 from tesserec.parts.objectives import Objective
+from tesserec.parts.semantic_ids import Quantizer
 
 Plugin = Callable[..., None]
 
@@ -103,6 +104,12 @@ def test_what_is_not_there_is_refused_with_the_nearest_name():
         registry.find("LightGNC", Method)
     with pytest.raises(BadSpec, match="There is no Objective called 'EASE'"):
         registry.find("EASE", Objective)
+
+
+def test_what_others_are_made_of_is_not_offered():
+    with pytest.raises(BadSpec, match="There is no Quantizer called 'VectorQuantizer'") as told:
+        registry.find("VectorQuantizer", Quantizer)
+    assert str(told.value).count("VectorQuantizer") == 1
 
 
 def test_every_method_is_concrete_and_knows_its_family():

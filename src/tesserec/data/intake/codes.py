@@ -134,7 +134,9 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
-        raise BadData(f"{path} cannot be read: {reason}.", "Tokenize again.") from None
+        raise BadData(
+            f"{path} cannot be read: {reason}.", "Delete it, and tokenize again."
+        ) from None
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -166,7 +166,8 @@ class VectorQuantizer(Quantizer):
         called = f" called {self.vectors!r}" if self.vectors else ""
         raise NoContent(
             f"{type(self).__name__} reads item vectors{called}, and there are {there}.",
-            "Encode some (`tesserec encode`), or name those to read in its field `vectors`.",
+            "Encode some (`tesserec encode`), or name those to read: in its field `vectors`, which "
+            "is --vectors of `tesserec tokenize`.",
         )
 
 
