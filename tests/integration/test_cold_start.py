@@ -8,6 +8,7 @@ import pytest
 import tesserec as tr
 from tesserec.data import toys
 from tesserec.evaluation import load_report
+from toys.worlds import world
 
 STUDY = """
 data = "newcomers"
@@ -29,6 +30,18 @@ kind = "ItemKNN"
 kind = "BM3"
 dim = 8
 schedule = { epochs = 2 }
+"""
+KNOWN = """
+data = "known"
+metrics = ["recall@2"]
+baselines = false
+split = { kind = "ColdStart", seen = "allow" }
+
+[[methods]]
+kind = "ItemKNN"
+
+[[methods]]
+kind = "Popular"
 """
 SETTINGS = ["warm", "item_cold", "among_cold", "user_cold"]
 SETTINGS += ["user_cold_1", "user_cold_2", "user_cold_3-5"]
@@ -84,3 +97,14 @@ def test_one_run_is_asked_in_settings_too(study, tesserec, tmp_path):
     assert [load_report(tmp_path / "one" / "settings" / name).opened for name in names] == [
         2
     ] * len(names)
+
+
+def test_where_nothing_is_new_it_says_so(tesserec, tmp_path: Path) -> None:
+    events = [
+        (user, (user + turn) % 7, 10 * turn + user) for turn in range(20) for user in range(9)
+    ]
+    tr.write(world(events), tmp_path / "known")
+    (tmp_path / "study.toml").write_text(KNOWN)
+    said = tesserec("run study.toml --out run")
+    assert said.code == 0, said.err
+    assert "warm alone: nobody and nothing is new in any other way" in said.out

@@ -88,6 +88,10 @@ def test_evaluate_prints_what_was_promised(tesserec, fitted: Path) -> None:
     assert value["method"] == "ItemKNN"
     assert value["split"] == "LeaveLast"
     assert value["requests"] == 30
+    page = (fitted / "report.html").read_text()
+    assert "ItemKNN: recall@2" in page or "ItemKNN: ndcg@2" in page
+    assert "is best" not in page  # of one
+    assert "paired t-test" not in page
     assert set(value["metrics"]) == {"recall@2", "ndcg@2"}
     assert set(value["metrics"]["recall@2"]) == {"value", "low", "high"}
     assert said.out.count("\n") == 1  # one object and nothing else

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 import tesserec as tr
 from tesserec.data import format
 from tesserec.data.intake.codes import CODES, read_codes
+from tesserec.parts.semantic_ids.rqkmeans import RQKMeans
 
 SMALL = "tokenize data --quantizer rqkmeans --levels 2 --codes 4"
 
@@ -70,6 +71,39 @@ def test_figures_are_printed_and_a_page_shows_items(tesserec, data: Path) -> Non
     assert "tea mug number" in page
     assert "<svg" in page
     assert "http" not in page
+
+
+def test_a_table_fits_a_narrow_terminal_and_numbers_are_whole(tesserec, data: Path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    said = tesserec("tokenize data --quantizer rqkmeans --levels 3 --codes 1000 --category title")
+    head = next(line for line in said.out.splitlines() if "perplexity" in line)
+    assert head.split()[-3:] == ["knows", "together", "chance"]
+    assert "/1,000" in said.out
+    assert "…" not in said.out
+    assert "All items have the same token at level" in said.out
+
+
+def test_a_page_says_how_its_examples_were_chosen(tesserec, data: Path) -> None:
+    tesserec(SMALL)
+    tesserec("tokenize data --quantizer randomids --levels 2 --codes 4")
+    pages = [(data / f"semantic_ids.{name}.html").read_text() for name in ("rqkmeans", "randomids")]
+    assert "items most typical of them" in pages[0]
+    assert "items most often chosen" in pages[1]
+
+
+def test_where_nothing_can_be_written_nothing_is_learned(tesserec, data: Path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda place, how: place != data.absolute())
+    monkeypatch.setattr(RQKMeans, "fit", lambda *_: pytest.fail("learned"))
+    said = tesserec(SMALL)
+    assert said.code == 1
+    assert f"{data.absolute()} cannot be written to." in said.err
+
+
+def test_what_is_not_there_or_damaged_is_said_with_a_way_out(tesserec, data: Path) -> None:
+    for line in ("tokenize nodata --quantizer rqkmeans", "tokenize nodata --add --out x.parquet"):
+        assert "nodata is not there." in tesserec(line).err
+    (data / CODES).write_bytes(b"no parquet")
+    assert "Delete it, and tokenize again." in tesserec(SMALL).err
 
 
 def test_sets_of_other_names_are_kept_and_one_can_be_taken(tesserec, data: Path) -> None:

@@ -12,6 +12,8 @@ from tesserec.experiment.page import rendered
 from tesserec.experiment.tokenizing import Tokenized
 from tesserec.parts.semantic_ids.categories import categories
 
+SHORT = 5  # levels whose sizes are told one by one
+
 
 def write_id_page(done: Tokenized) -> Path:
     """Write the page beside the file of ids."""
@@ -34,6 +36,7 @@ def _contents(done: Tokenized) -> dict[str, Any]:
         "head": head(done),
         "rows": level_rows(done),
         "shared": done.shared,
+        "typical": done.found.vectors.is_floating_point() and done.found.vectors.shape[1] > 0,
         "picture": idtree.picture(tree, kinds),
         "drawn": len(tree.node),
         "branches": shown,
@@ -107,7 +110,9 @@ def sentences(done: Tokenized) -> list[str]:
 
 def _facts(done: Tokenized) -> list[dict[str, str]]:
     told = done.statistics
-    tokens = ", ".join(f"{len(list(run))} x {size}" for size, run in groupby(done.ids.sizes))
+    sizes = done.ids.sizes
+    runs = (f"{len(list(run))} x {size}" for size, run in groupby(sizes))
+    tokens = ", ".join(map(str, sizes) if len(sizes) <= SHORT else runs)
     facts = {
         "items": f"{told.items:,}",
         "tokens": tokens,

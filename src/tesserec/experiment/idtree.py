@@ -75,7 +75,7 @@ def picture(tree: Tree, kinds: Categories | None) -> dict[str, Any]:
         row = []
         for node in torch.nonzero(drawn)[:, 0].tolist():
             told = ", ".join(map(str, tree.tokens(level, node))) + f": {int(counts[node]):,} items"
-            colour = _ancestor(tree, level, node)
+            colour = _ancestor(tree, level, node) % OTHERS
             if kinds is not None and int(most[node]) >= 0:
                 told += f", {share[node]:.0%} {kinds.names[int(most[node])]}"
                 colour = colours.get(int(most[node]), OTHERS)

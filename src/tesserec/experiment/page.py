@@ -104,7 +104,10 @@ def _summary(found: Comparison | None) -> list[str]:
         return ["Fitted, not yet evaluated: the test part is still closed."]
     metric = HEADLINE if HEADLINE in found.metrics else found.metrics[0]
     best = found.best(metric)
-    sentences = [f"{best} is best: {metric} {found.values[best][metric]}."]
+    reached = f"{metric} {found.values[best][metric]}."
+    if len(found.names) == 1:
+        return [f"{best}: {reached}"]
+    sentences = [f"{best} is best: {reached}"]
     others = found.ties_with_best(metric) - {best}
     if others:
         sentences.append(f"It cannot be told from {', '.join(sorted(others))} on these requests.")
