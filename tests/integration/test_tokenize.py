@@ -294,6 +294,11 @@ def test_without_its_codebook_a_set_cannot_grow(tesserec, data: Path) -> None:
     weights.unlink()
     assert "no codebook" in tesserec("tokenize data --add").err
     weights.write_bytes(whole)
+    notes = data / "semantic_ids.rqkmeans.json"
+    told = notes.read_text()
+    notes.write_text('{"key": "none"}')
+    assert "does not say which quantizer made 'rqkmeans'" in tesserec("tokenize data --add").err
+    notes.write_text(told)
     assert tesserec("tokenize data --add").code == 0
 
 

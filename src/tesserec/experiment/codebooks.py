@@ -79,7 +79,10 @@ def read_codebook(
             f"New items have no {name!r}, and no codebook of these ids lies beside {file}.",
             "Give them theirs in the file, take its column out, or tokenize again.",
         )
-    quantizer: Quantizer = Quantizer.from_dict(read_json(notes)["quantizer"])
+    facts = read_json(notes)
+    if not isinstance(facts, dict) or "quantizer" not in facts:
+        raise DamagedFile(f"{notes} does not say which quantizer made {name!r}.", _AGAIN)
+    quantizer: Quantizer = Quantizer.from_dict(facts["quantizer"])
     try:
         tensors = load_file(weights)
         ids = _unpacked(tensors.pop(_IDS)) if _IDS in tensors else before
