@@ -107,9 +107,10 @@ class Entities:
         if not bool(beyond.any()):
             return
         row, column = torch.nonzero(beyond)[0].tolist()
+        number = f"{float(table[row, column]):.4g}".replace("nan", "NaN")
         raise BadData(
-            f"{what}: item {self.ids[rows][row]!r} has {float(table[row, column]):.4g} in column "
-            f"{column + 1}, and numbers up to {most:.4g} can be computed with.",
+            f"{what}: item {self.ids[rows][row]!r} has {number} in column {column + 1}, and "
+            f"numbers up to {most:.4g} can be computed with.",
             "Encode or import again, or scale them down.",
         )
 

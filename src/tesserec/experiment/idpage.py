@@ -83,10 +83,11 @@ def sentences(done: Tokenized) -> list[str]:
         f"The first token tells as much apart as {first.perplexity:.0f} equally frequent ones "
         f"would ({first.entropy:.0%} of what {first.size:,} could).",
     ]
-    idle = [place + 1 for place, one in enumerate(told.levels) if one.used == 1 < one.size]
-    if idle:
+    levels = enumerate(told.levels, 1)
+    idle = next((level for level, one in levels if one.used == 1 < one.size), None)
+    if idle is not None:
         found.append(
-            f"All items have the same token at level {idle[0]}, which tells nothing: take fewer "
+            f"All items have the same token at level {idle}, which tells nothing: take fewer "
             f"levels, or fewer codes for {told.items:,} items."
         )
     if first.alike is not None and told.random_alike is not None:

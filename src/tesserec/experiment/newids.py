@@ -29,10 +29,9 @@ class Added:
     new: int
     gone: int
     alike: float  # of the items from before, the share that would get the first token they have
-    renewed: Tokenized | None = field(
-        default=None, repr=False
-    )  # what there is to say now, where the notes were renewed
-    stale: str = ""  # why they were not
+    # What there is to say now, where the notes were renewed, and why they were not.
+    renewed: Tokenized | None = field(default=None, repr=False)
+    stale: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Only JSON types."""

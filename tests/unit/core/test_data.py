@@ -115,7 +115,7 @@ def test_features_or_vectors_of_another_length_than_the_ids_are_refused():
 def test_vectors_of_no_numbers_are_refused_where_they_are_not_noted_as_missing(kind):
     table, there = torch.ones(4, 3, dtype=kind), torch.tensor([True, True, False, True])
     table[2, 1] = torch.nan
-    with pytest.raises(BadData, match="'x': item 'pot' has nan in column 2"):
+    with pytest.raises(BadData, match="'x': item 'pot' has NaN in column 2"):
         shop().with_vectors("x", table)
     noted = shop().with_vectors("x", table, there).catalog.items
     assert torch.equal(noted.present("x"), there)

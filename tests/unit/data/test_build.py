@@ -34,7 +34,7 @@ def test_vectors_of_another_number_are_refused():
 
 def test_vectors_that_are_no_numbers_are_refused():
     items = pl.DataFrame({"id": [20, 10]})
-    with pytest.raises(BadData, match="'x': item 10 has nan in column 1"):
+    with pytest.raises(BadData, match="'x': item 10 has NaN in column 1"):
         from_tables(EVENTS, items, vectors={"x": torch.tensor([[1.0], [torch.nan]])})
 
 

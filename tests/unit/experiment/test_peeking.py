@@ -46,8 +46,12 @@ def test_a_codebook_of_new_items_is_refused_before_anything_is_fitted():
         refuse_peeking(coded(warm=False), split)
 
 
-def test_an_inner_quantizer_is_asked_before_the_vectors_it_reads_are_there():
-    refuse_peeking(tr.MMGRec(), tr.ColdStart(published=True).split(toys.newcomers()))
+def test_ids_are_looked_at_before_the_vectors_that_they_are_made_of_are_there():
+    split = tr.ColdStart(published=True).split(toys.newcomers())
+    refuse_peeking(tr.MMGRec(), split)
+    assert "graph" not in split.train.catalog.items.vectors  # what its ids are made of
+    with pytest.raises(BadSpec, match="codebook of its GraphRQVAE from items"):
+        refuse_peeking(tr.MMGRec().changed({"ids": {"warm": False}}), split)
 
 
 @pytest.mark.parametrize(

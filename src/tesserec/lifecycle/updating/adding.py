@@ -83,10 +83,12 @@ def fresh(known: Entities, items: Entities) -> Entities:
     if known.features.width:
         features = _like(known.features, items.features, len(ids)).filter(mask)
     vectors = {name: one[which] for name, one in items.vectors.items() if name in known.vectors}
-    for name, table in vectors.items():
-        _check_vectors(name, table, known.vectors[name].shape[1])
     masks = {name: one[which] for name, one in items.masks.items() if name in vectors}
-    return Entities(ids.filter(mask), features, _Contents(vectors), masks)
+    found = Entities(ids.filter(mask), features, _Contents(vectors), masks)
+    for name, table in vectors.items():
+        _check_width(name, table, known.vectors[name].shape[1])
+        found.check_vectors(name, place=f"Vectors {name!r} of new items")
+    return found
 
 
 def joined(known: Entities, new: Entities) -> Entities:
@@ -117,15 +119,13 @@ class _Contents(dict[str, Tensor]):
         )
 
 
-def _check_vectors(name: str, table: Tensor, width: int) -> None:
+def _check_width(name: str, table: Tensor, width: int) -> None:
     if table.ndim != 2 or table.shape[1] != width:
         raise BadData(
             f"Vectors {name!r} of new items have the shape {list(table.shape)}, and the model "
             f"learned from some that are {width} wide.",
             "Encode new items as the old ones were.",
         )
-    if not bool(table.isfinite().all()):
-        raise BadData(f"Vectors {name!r} of new items hold NaN.", "Mend them, or leave them out.")
 
 
 def _like(known: pl.DataFrame, new: pl.DataFrame, count: int) -> pl.DataFrame:
