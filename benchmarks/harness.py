@@ -15,6 +15,7 @@ from typing import Any, Self
 
 HERE = Path(__file__).parent
 SIDES = HERE / "sides"
+GIVEN = dict(os.environ)  # before tesserec says how idle threads wait: peers wait as they like
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ class Side:
         script = SIDES / f"side_{name.replace('-', '_')}.py"
         self.log = folder / f"{name}.log"
         environment = {
-            **os.environ,
+            **GIVEN,
             "OMP_NUM_THREADS": str(options.threads),
-            "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), GIVEN.get("PYTHONPATH", "")]),
             "SIDE_CHECKOUT": peer.checkout,
         }
         with self.log.open("w") as log:

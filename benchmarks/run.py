@@ -1,5 +1,6 @@
 """Run benchmarks and write `latest.json`: `python -m benchmarks.run [names] [--peer ...]`."""
 
+from benchmarks.harness import Options, Skipped, say, write  # isort: skip  (before tesserec)
 import tesserec  # isort: skip  (before torch: it says how idle threads wait)
 
 import importlib
@@ -7,8 +8,6 @@ import platform
 import time
 
 import torch
-
-from benchmarks.harness import Options, Skipped, say, write
 
 SHORT = (
     "lightgcn_step",

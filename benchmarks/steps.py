@@ -8,10 +8,10 @@ from typing import Any
 from torch import nn
 
 from tesserec.core import Batch, Dataset, Epochs, Run
+from tesserec.core.memory import keep_freed
 from tesserec.training import Schedule
 from tesserec.training.devices import Trainer
 from tesserec.training.learner import Learner
-from tesserec.training.memory import keep_freed
 
 
 class Loop:

@@ -15,10 +15,13 @@ import importlib
 import os
 from typing import Any
 
-# OpenMP's threads spin between parallel regions by default, which on small machines takes the
-# cores from whoever works next (docs/design/decisions/0002-passive-waiting.md). Only effective
-# before torch is imported; a setting of your own stays.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# OpenMP's threads spin for milliseconds between parallel regions by default, which on small
+# machines takes the cores from whoever works next; here they do so for a fraction of one
+# (docs/design/decisions/0017-threads-spin-briefly.md). Only effective before torch is imported;
+# a setting of your own stays.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 _PLACES = {
     "tesserec.content": ("encoded",),

@@ -52,7 +52,11 @@ def _threads() -> dict[str, Any]:
     advice = ""
     if waits.upper() != "PASSIVE":
         advice = "OMP_WAIT_POLICY=PASSIVE is faster on machines with few processors."
-    found = f"{torch.get_num_threads()} of {os.cpu_count()}, OMP_WAIT_POLICY {waits}"
+    spins = os.environ.get("GOMP_SPINCOUNT", "unset")
+    found = (
+        f"{torch.get_num_threads()} of {os.cpu_count()}, "
+        f"OMP_WAIT_POLICY {waits}, GOMP_SPINCOUNT {spins}"
+    )
     return _check("threads", found, advice=advice)
 
 

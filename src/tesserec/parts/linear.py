@@ -33,7 +33,7 @@ def linear(seen: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool 
             found = _product(rows, weight, bias, "relu" if relu else "none")
         return found.view(*seen.shape[:-1], weight.shape[0])
     found = functional.linear(seen, weight, bias)
-    return functional.relu(found) if relu else found
+    return functional.relu_(found) if relu else found
 
 
 def filled(values: Tensor) -> Tensor:
@@ -111,15 +111,19 @@ def _pays(rows: int, weight: Tensor) -> bool:
 def _by_onednn(seen: Tensor, weight: Tensor) -> bool:
     """Whether this is what oneDNN is faster at: float32 on a CPU."""
     return (
-        seen.device.type == "cpu"
+        _is_faster()
+        and seen.device.type == "cpu"
         and bool(torch.backends.mkldnn.enabled)  # off where a graph is traced that others compute
         and seen.dtype == weight.dtype == torch.float32
         and seen.numel() > 0
         and weight.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and _is_there()
-        and not (torch.backends.mkl.is_available() and _is_intels())
     )
+
+
+def _is_faster() -> bool:
+    """Whether this processor and this torch are such that oneDNN is the faster of the two."""
+    return _is_there() and not (torch.backends.mkl.is_available() and _is_intels())
 
 
 @cache

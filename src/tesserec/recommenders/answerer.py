@@ -7,6 +7,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from tesserec.core import Catalog, Entities, Method
+from tesserec.core.memory import keep_freed
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +17,9 @@ class Answerer:
     network: nn.Module
     catalog: Catalog
     method: Method | None = None
+
+    def __post_init__(self) -> None:
+        keep_freed()
 
     def by(self, method: Method) -> Self:
         """The same recommender, described by the method that made it."""

@@ -50,6 +50,7 @@ class BeamRecommender(Answerer):
     legal: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.legal and cast(Any, self.network).children_alone:
             raise BadSpec(
                 "What may not follow has no probability where children alone competed.",

@@ -67,6 +67,9 @@ def serve(serving: Serving, say: Callable[[str], None] = lambda line: None) -> N
             uvicorn.Server(config).run([door])
             return
         os.environ[SETTINGS] = serving.model_dump_json()
+        # Workers that each use all processors would wait for one another.
+        threads = max(1, (os.cpu_count() or 1) // serving.workers)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         os.environ[SHARED] = stack.enter_context(tempfile.TemporaryDirectory())
         from uvicorn.supervisors import Multiprocess
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from tesserec.core import Batch, Epochs, Losses, Recommender, Run
 from tesserec.core.errors import NotFinite
 from tesserec.core.files import replacing
+from tesserec.core.memory import keep_freed
 from tesserec.evaluation.tasks import mark
 from tesserec.training.checkpoint import Checkpoints, Position, State
 from tesserec.training.devices import Trainer, inference, processes
 from tesserec.training.log import Log, logging
-from tesserec.training.memory import keep_freed
 from tesserec.training.schedule import Schedule
 
 Answer = Callable[[nn.Module], Recommender]

@@ -1,5 +1,6 @@
 """From the words of a command line to an application."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tesserec.core.errors import BadSpec
 from tesserec.methods.collaborative.popular import Popular
 from tesserec.serve import running
 from tesserec.serve.limits import Limits
+from tesserec.serve.meters import SHARED
 from tesserec.serve.running import SETTINGS, Serving
 from toys.serving import fitted
 from toys.worlds import world
@@ -24,6 +26,29 @@ def test_a_worker_reads_what_it_serves_from_its_environment(
     app = running.from_environment()
     assert app.openapi()["components"]["schemas"]["Recommend"]["properties"]["k"]["maximum"] == 7
     assert app.openapi()["security"]
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(2, "3"), (8, "1")])
+def test_workers_share_the_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, threads: str
+) -> None:
+    told = []
+
+    class Workers:
+        def __init__(self, config: object, doors: object) -> None:
+            told.append(os.environ["OMP_NUM_THREADS"])
+
+        def run(self) -> None:
+            """Nobody is served."""
+
+    monkeypatch.setattr("uvicorn.supervisors.Multiprocess", Workers)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    for name in ("OMP_NUM_THREADS", SETTINGS, SHARED):  # put back as they were afterwards
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    database = f"sqlite:///{tmp_path / 'events.db'}"
+    running.serve(Serving(run=tmp_path, port=0, workers=workers, database=database))
+    assert told == [threads]
 
 
 def test_an_address_that_is_taken_is_said() -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from tesserec.parts.pick import pick
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -23,7 +25,8 @@ class State:
     seen: list[list[Seen]]  # of each layer, of each group
     level: int = 0
     tokens: Tensor | None = None  # [S, W] what was written last; None: nothing yet
-    own: list[list[Tensor]] = field(default_factory=list)  # of each layer [S, W, level, 2 inner]
+    own: list[list[Tensor]] = field(default_factory=list)
+    # Keys and values of what was written, of each layer, of each token: [S, W or 1, 2 inner]
 
     def __post_init__(self) -> None:
         self.own = self.own or [[] for _ in self.seen]
@@ -31,7 +34,9 @@ class State:
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
         """Beams go on: which of the old ones each comes from, and what it writes: [S, W], [S, W]"""
         self.tokens = tokens
-        rows = torch.arange(len(parents), device=parents.device)[:, None]
+        first = torch.arange(len(parents), device=parents.device)[:, None]
         for kept in self.own:
-            if kept:
-                kept[0] = kept[0][rows, parents]
+            for place, one in enumerate(kept):
+                if one.shape[1] > 1:  # else all beams come from the same
+                    rows = first * one.shape[1] + parents
+                    kept[place] = pick(one.flatten(0, 1), rows)

@@ -113,16 +113,18 @@ class Attention(nn.Module):
     def latest(self, values: Tensor, own: list[Tensor], bias: Tensor) -> Tensor:
         """One token more of each beam looks at those before: [S, W, D], [H, 1, t] -> [S, W, D]
 
-        `own` [S, W, t - 1, 2 inner] becomes one token longer.
+        `own`, keys and values of each token [S, W or 1, 2 inner], becomes one longer.
         """
-        own.append(torch.cat([*own, self.keys(values)[:, :, None]], 2))
-        del own[:-1]
-        count, width = values.shape[:2]
-        key, value = own[0].view(count, width, len(bias[0, 0]), 2, self.heads, -1).unbind(3)
-        query = self.queries(values).view(count, width, 1, self.heads, -1)
+        own.append(self.keys(values))
+        query = self.queries(values).unflatten(2, (self.heads, -1))
+        parts = [one.unflatten(2, (2, self.heads, -1)).unbind(2) for one in own]
         # By hand: many queries with a handful of keys each are not what attention kernels are for.
-        shares = ((query * key).sum(-1) + bias[:, 0].T).softmax(2)  # [S, W, t, H]
-        return self.out((shares[..., None] * value).sum(2).flatten(2))  # type: ignore[no-any-return]
+        found = torch.stack([(query * key).sum(-1) for key, _ in parts])  # [t, S, W, H]
+        shares = (found + bias[:, 0].T[:, None, None]).softmax(0)[..., None]
+        seen = shares[0] * parts[0][1]
+        for share, (_, value) in zip(shares[1:], parts[1:], strict=True):
+            seen = seen.addcmul(share, value)
+        return self.out(seen.flatten(2))  # type: ignore[no-any-return]
 
     def _dropped(self, value: Tensor) -> Tensor:
         """Some events' values are 0, for all that look at them: [S, H, W, Dh]"""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -97,8 +98,14 @@ class Trie:
 
     def leaves(self, level: int, items: Tensor | None = None) -> Tensor:
         """How many items, or how many of these, lie below each node of a level: [N]"""
-        nodes = self.node_of_item[level]
-        return torch.bincount(nodes if items is None else nodes[items], minlength=self.nodes(level))
+        if items is None:
+            return self._leaves[level]
+        return torch.bincount(self.node_of_item[level][items], minlength=self.nodes(level))
+
+    @cached_property
+    def _leaves(self) -> tuple[Tensor, ...]:
+        """How many items lie below each node: [N_l] of each level"""
+        return tuple(torch.bincount(nodes) for nodes in self.node_of_item)
 
     def choices(self) -> Tensor:
         """At how many levels more than one token might follow, on the way to each item: [I]"""

@@ -1,8 +1,8 @@
-"""Memory: what a step frees is kept for the next one.
+"""Memory: what a step or an answer frees is kept for the next one.
 
 glibc gives large blocks back to the system as soon as they are free, and gets them anew, page by
-page, at the next step: a tenth of a training step on a CPU. What `keep_freed` asks for holds for
-the whole process (docs/design/decisions/0016-freed-memory-is-kept.md).
+page, at the next step: a tenth of a training step on a CPU, half of a beam search. What
+`keep_freed` asks for holds for the whole process (docs/design/decisions, 0016 and 0018).
 """
 
 import ctypes

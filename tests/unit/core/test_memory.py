@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from tesserec.training.memory import keep_freed
+from tesserec.core.memory import keep_freed
 
 AGAIN = """
 import resource, torch
-from tesserec.training.memory import keep_freed
+from tesserec.core.memory import keep_freed
 torch.set_num_threads(1)
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
