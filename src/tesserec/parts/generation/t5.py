@@ -116,8 +116,8 @@ class Attention(nn.Module):
         `own`, keys and values of each token [S, W or 1, 2 inner], becomes one longer.
         """
         own.append(self.keys(values))
-        query = self.queries(values).unflatten(2, (self.heads, -1))
-        parts = [one.unflatten(2, (2, self.heads, -1)).unbind(2) for one in own]
+        query = self.queries(values).view(*values.shape[:2], self.heads, -1)
+        parts = [one.view(*one.shape[:2], 2, self.heads, -1).unbind(2) for one in own]
         # By hand: many queries with a handful of keys each are not what attention kernels are for.
         found = torch.stack([(query * key).sum(-1) for key, _ in parts])  # [t, S, W, H]
         shares = (found + bias[:, 0].T[:, None, None]).softmax(0)[..., None]
