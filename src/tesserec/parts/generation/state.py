@@ -25,8 +25,8 @@ class State:
     seen: list[list[Seen]]  # of each layer, of each group
     level: int = 0
     tokens: Tensor | None = None  # [S, W] what was written last; None: nothing yet
-    own: list[list[Tensor]] = field(default_factory=list)
     # Keys and values of what was written, of each layer, of each token: [S, W or 1, 2 inner]
+    own: list[list[Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.own = self.own or [[] for _ in self.seen]
